@@ -1,0 +1,52 @@
+"""The project's exceptions: one root, each class docstring its default message.
+
+A message says what failed, on what, what was seen and what to do; facts are `key=value`; it never holds a secret, and of
+a phone number only the last four digits.
+"""
+
+
+class DialerError(Exception):
+    """something the dialer needs went wrong"""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__class__.__doc__ or "")
+
+
+class Refused(DialerError):
+    """the request was understood and refused"""
+
+
+class ConfigurationError(DialerError):
+    """the configuration has problems"""
+
+
+class Unavailable(DialerError):
+    """a server that the dialer needs cannot be reached"""
+
+
+class AriUnavailable(Unavailable):
+    """Asterisk's REST interface cannot be reached"""
+
+
+class DatabaseUnavailable(Unavailable):
+    """the database cannot be reached"""
+
+
+class DialerNotRunning(Unavailable):
+    """the dialer is not running; start it with `stasis-dialer run`"""
+
+
+class IllegalEvent(DialerError):
+    """an event reached a call or an agent in a state where it cannot happen"""
+
+
+class NumberRefused(Refused):
+    """the text is not a phone number that may be dialled"""
+
+
+class CampaignNotFound(Refused):
+    """there is no such campaign"""
+
+
+class LabError(DialerError):
+    """the lab could not be built or started"""
