@@ -1,0 +1,278 @@
+"""What the dialer speaks of: campaigns, leads, reservations, trunks, agents' extensions, calls as they are stored.
+
+Plain frozen values. Times named `_at` are aware UTC datetimes; times without a date are in the campaign's own zone;
+durations carry their unit in the name. Nothing here reads a clock or touches a server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from enum import StrEnum
+
+
+class CampaignStatus(StrEnum):
+    """The legacy panel's words for a campaign."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FINISHED = "finished"
+
+
+class DialMode(StrEnum):
+    """How many calls a campaign places for its agents."""
+
+    PREVIEW = "preview"
+    PROGRESSIVE = "progressive"
+    POWER = "power"
+    LEGACY = "legacy"
+    PREDICTIVE = "predictive"
+    BROADCAST = "broadcast"
+    MANUAL = "manual"
+
+
+class ConnectMode(StrEnum):
+    """How an agent's telephone meets the customer."""
+
+    ALWAYS_ON = "always_on"
+    """The agent's leg is up in a bridge of its own; a customer is added to it."""
+    ON_DEMAND = "on_demand"
+    """The agent's telephone rings when a customer is there."""
+
+
+class LeadStatus(StrEnum):
+    """The legacy panel's words for a lead."""
+
+    PENDING = "pending"
+    CALLING = "calling"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class CallStatus(StrEnum):
+    """The legacy panel's words for a call."""
+
+    RINGING = "ringing"
+    CONNECTED = "connected"
+    FINISHED = "finished"
+
+
+class LineStatus(StrEnum):
+    """The legacy panel's words for one line of an extension."""
+
+    FREE = "free"
+    BUSY = "busy"
+    UNREGISTERED = "unregistered"
+
+
+class AgentState(StrEnum):
+    """Where an agent stands; every second of a session belongs to exactly one of them."""
+
+    LOGGED_OFF = "logged_off"
+    PAUSED = "paused"
+    AVAILABLE = "available"
+    RESERVED = "reserved"
+    RINGING = "ringing"
+    ON_CALL = "on_call"
+    WRAP_UP = "wrap_up"
+
+
+class Disposition(StrEnum):
+    """How an attempt to reach a lead came out."""
+
+    ANSWERED = "answered"
+    """A person answered and spoke with an agent."""
+    MACHINE = "machine"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    ABANDONED = "abandoned"
+    """A person answered and no agent took the call, whoever hung up."""
+    REJECTED = "rejected"
+    INVALID_NUMBER = "invalid_number"
+    CONGESTION = "congestion"
+    CANCELLED = "cancelled"
+    """Given up by us before an answer: shutdown, or a call the pacing withdrew."""
+    ERROR = "error"
+
+
+class Fault(StrEnum):
+    """Whose doing it was that an attempt failed."""
+
+    CALLEE = "callee"
+    CARRIER = "carrier"
+    OURS = "ours"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A list being dialled, with its mode and limits.
+
+    Units: `average_call_time` and every `_seconds` are seconds; `window_start` and `window_end` are wall time in
+    `timezone` (both None: all day; start after end: the window passes midnight).
+    Source: the legacy's columns under their names, then the campaign's settings.
+    """
+
+    id: int
+    name: str
+    status: CampaignStatus = CampaignStatus.PAUSED
+    mode: DialMode = DialMode.PROGRESSIVE
+    connect: ConnectMode = ConnectMode.ALWAYS_ON
+    max_channels: int = 10
+    impulse_factor: float = 6.0
+    max_multiplier: float = 20.0
+    average_call_time: float = 180.0
+    window_start: time | None = None
+    window_end: time | None = None
+    timezone: str = "America/Sao_Paulo"
+    trunks: tuple[str, ...] = ()
+    """Names of the trunks to use, in order; empty: every trunk of the configuration in its order."""
+    caller_id: str | None = None
+    ring_timeout_seconds: float = 30.0
+    answer_deadline_seconds: float = 2.0
+    safe_harbour_media: str | None = None
+    """What a person hears whom no agent could take, as an ARI media URI; None: the configuration's message."""
+    wrap_up_seconds: float = 5.0
+    agent_ring_seconds: float = 10.0
+    auto_answer: bool = True
+    max_call_seconds: float = 7200.0
+    max_attempts: int = 3
+    """Given to leads that are imported without a limit of their own."""
+    retry_delay_seconds: float = 1800.0
+    default_region: str = "BR"
+    """Region in which numbers without a country code are read (ISO 3166-1 alpha-2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A person to be reached; one row to dial."""
+
+    id: int
+    campaign_id: int
+    name: str
+    phone_number: str
+    alternate_phone: str | None = None
+    attempts: int = 0
+    max_attempts: int = 3
+    last_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    status: LeadStatus = LeadStatus.PENDING
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A lead taken for dialling: its attempt is committed to the database, and may now be dialled once.
+
+    `call_id` is the attempt's id and the id of the customer's channel. `number` is E.164 without the plus sign.
+    """
+
+    call_id: str
+    lead: Lead
+    number: str
+    reserved_at: datetime
+    reserved_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A way to the telephone network.
+
+    `endpoint` and `number_format` are templates; `{e164}` is the number without plus, `{national}` without country
+    code, `{number}` the result of `number_format`.
+    """
+
+    name: str
+    endpoint: str
+    number_format: str = "{e164}"
+    max_channels: int = 30
+    calls_per_second: float = 10.0
+    caller_id: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One attempt as the database keeps it, from its reservation to its end.
+
+    `status`, `started_at`, `answered_at`, `ended_at` and `duration_seconds` are the legacy's columns (duration: from
+    the answer to the end, whole seconds, 0 when nobody answered). `hangup_cause` is Q.850, `tech_cause` the SIP code.
+    `is_end_estimated` says that the end was not seen, so `ended_at` is when it was missed.
+    """
+
+    call_id: str
+    app: str
+    campaign_id: int | None = None
+    lead_id: int | None = None
+    number: str = ""
+    trunk: str | None = None
+    status: CallStatus = CallStatus.RINGING
+    agent: str | None = None
+    """Extension of the agent who was joined to the customer, or being rung for them."""
+    agent_leg_id: str | None = None
+    bridge_id: str | None = None
+    started_at: datetime | None = None
+    dialled_at: datetime | None = None
+    ringing_at: datetime | None = None
+    answered_at: datetime | None = None
+    bridged_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_seconds: int = 0
+    disposition: Disposition | None = None
+    fault: Fault | None = None
+    hangup_cause: int | None = None
+    tech_cause: int | None = None
+    hung_up_by: str | None = None
+    """`customer`, `agent`, `dialer`, `network`, or None while unknown."""
+    is_end_estimated: bool = False
+    timeline: tuple[tuple[datetime, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeadOutcome:
+    """What an ended attempt makes of its lead: closed, or waiting for its retry."""
+
+    lead_id: int
+    call_id: str
+    status: LeadStatus
+    result: str
+    next_attempt_at: datetime | None = None
+    is_attempt_given_back: bool = False
+    """True when the attempt never left us, so that it does not count against the lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSession:
+    """An agent's time from login to logout, as the database keeps it, so that a restart can adopt it."""
+
+    session_id: str
+    extension: str
+    app: str
+    connect: ConnectMode
+    state: AgentState
+    logged_in_at: datetime
+    campaigns: tuple[int, ...] = ()
+    """Ids of the campaigns served; empty: all."""
+    state_since: datetime | None = None
+    pause_reason: str | None = None
+    leg_id: str | None = None
+    bridge_id: str | None = None
+    call_id: str | None = None
+    logged_out_at: datetime | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Seconds spent in each agent state so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionStatus:
+    """What a telephone does now, as the panel shows it."""
+
+    number: str
+    line1: LineStatus
+    line2: LineStatus
+    is_registered: bool
+
+    @property
+    def is_available(self) -> bool:
+        """Registered, and line 1 or line 2 free: the legacy's rule."""
+        return self.is_registered and LineStatus.FREE in (self.line1, self.line2)
