@@ -1,0 +1,315 @@
+"""The vocabulary: events that a call or an agent hears (past tense), commands that they give (imperative).
+
+Every message is a frozen value. An event carries no object id: it is posted to the object it belongs to. Whoever builds
+one may do so twice or late; the state machines decide what still matters. Times are not part of messages: `advance`
+receives `now`, seconds on one monotonic axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stasis_dialer.core.model import Disposition, Fault
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegCreated(Event):
+    """Our leg entered Stasis and takes commands; it has not been dialled yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginateRejected(Event):
+    """The leg was refused: nothing was sent to the network. `status` is the HTTP status."""
+
+    status: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestUnanswered(Event):
+    """A request may or may not have worked: no answer came, or the server was away."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialRejected(Event):
+    """The leg exists, but could not be dialled."""
+
+    status: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing(Event):
+    """The far end rings (180); repeats are normal."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyMedia(Event):
+    """The network plays something before an answer (183)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Event):
+    """The leg went up."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegGone(Event):
+    """The leg was destroyed: its only end. Not seen: it was found missing, so the causes are unknown.
+
+    Units: `cause` is Q.850, `tech_cause` the SIP response code.
+    """
+
+    cause: int | None = None
+    tech_cause: int | None = None
+    is_seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReserved(Event):
+    """An agent was reserved for this call and is being rung."""
+
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReady(Event):
+    """An agent's leg waits in this bridge for the customer."""
+
+    extension: str
+    leg_id: str
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLost(Event):
+    """The agent did not pick up, or went away."""
+
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(Event):
+    """The leg entered the bridge."""
+
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinFailed(Event):
+    """The leg could not be added to the bridge."""
+
+    bridge_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEnded(Event):
+    """The message was played to its end, or could not be played."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineReached(Event):
+    """The deadline of the present state has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested(Event):
+    """Somebody wants this to end now; `by` says who (`dialer`, `agent`, `supervisor`, `pacing`)."""
+
+    by: str = "dialer"
+
+
+# agents only
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned(Event):
+    """A customer needs this agent now. The ids are for the leg and the bridge of an agent whose phone must ring first."""
+
+    call_id: str
+    leg_id: str
+    bridge_id: str
+    wrap_up_seconds: float
+    ring_seconds: float
+    is_auto_answer: bool = False
+    caller_name: str = ""
+    caller_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerJoined(Event):
+    """The customer of `call_id` is in the agent's bridge: they talk."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerGone(Event):
+    """The call `call_id` needs this agent no more."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRequested(Event):
+    """The agent takes a break; during a call it begins when the call is over."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnpauseRequested(Event):
+    """The agent is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutRequested(Event):
+    """The agent goes home; during a call it takes effect when the call is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpDone(Event):
+    """The agent has finished the work after a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneRegistered(Event):
+    """The agent's telephone can be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneUnregistered(Event):
+    """The agent's telephone cannot be reached any more."""
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateLeg(Command):
+    """Create the channel `leg_id` towards `endpoint`, with these variables, without dialling."""
+
+    leg_id: str
+    endpoint: str
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DialLeg(Command):
+    """Dial the created leg; the far end may ring for `timeout_seconds`."""
+
+    leg_id: str
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLeg(Command):
+    """Answer a leg that called us."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp(Command):
+    """Hang the leg up, whatever it does."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Command):
+    """Look whether the leg still exists; when it does not, `LegGone(is_seen=False)` follows."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBridge(Command):
+    """Create a mixing bridge."""
+
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyBridge(Command):
+    """Destroy the bridge; its legs stay."""
+
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Command):
+    """Add the leg to the bridge."""
+
+    leg_id: str
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayMessage(Command):
+    """Play this media URI to the leg."""
+
+    leg_id: str
+    media: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeekAgent(Command):
+    """Find an agent for this call, now or as soon as one is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawSeek(Command):
+    """No agent is sought any more; one who is reserved for this call is given back.
+
+    `is_agent_broken`: the agent's leg or bridge failed.
+    """
+
+    is_agent_broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TellJoined(Command):
+    """The customer is with the agent: tell the agent's side."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellCall(Command):
+    """Hand this event to the call the agent is reserved for."""
+
+    call_id: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Save(Command):
+    """The database should know of this progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish(Command):
+    """The attempt is over; given exactly once."""
+
+    disposition: Disposition
+    fault: Fault | None
+    is_attempt_given_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession(Command):
+    """The agent is logged off: the session is over; given exactly once."""
