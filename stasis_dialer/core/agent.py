@@ -35,7 +35,7 @@ S = AgentState
 class Agent:
     """One session of an agent, from login to logout.
 
-    Units: `since`, `free_since`, `logged_in_at`, `logged_out_at` and `deadline` are seconds on the engine's monotonic axis.
+    Units: `since`, `deadline` and every `_at` and `_since` are seconds on the engine's monotonic axis.
     """
 
     session_id: str
@@ -174,7 +174,16 @@ def _leg_gone(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.state is S.RINGING or (agent.state is S.RESERVED and agent.call_id is not None):
         settled, commands = _settle(replace(bare, call_id=None, deadline=None), now)
         return settled, (*told, *destroy, *commands)
+    if agent.state is S.WRAP_UP:
+        working, commands = _wrap_up_until(bare, agent.since + agent.wrap_up_seconds, now)
+        return working, (*destroy, *commands)
     return bare, (*told, *destroy)
+
+
+def _wrap_up_until(agent: Agent, until: float, now: float) -> Step:
+    if until > now:
+        return replace(agent, deadline=until), ()
+    return _settle(replace(agent, deadline=None), now)
 
 
 def _tell_lost(agent: Agent) -> tuple[m.Command, ...]:

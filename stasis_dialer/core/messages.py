@@ -134,7 +134,7 @@ class StopRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class Assigned(Event):
-    """A customer needs this agent now. The ids are for the leg and the bridge of an agent whose phone must ring first."""
+    """A customer needs this agent now. The ids are for the leg and bridge of one whose phone must ring first."""
 
     call_id: str
     leg_id: str

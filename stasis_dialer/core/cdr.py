@@ -1,0 +1,60 @@
+"""A call's time marks to the record that the database keeps.
+
+`record` may be taken at any moment of a call; the last one, after `ended`, is its CDR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.model import CallRecord, CallStatus
+
+
+def record(call: Call, app: str, to_utc: Callable[[float], datetime]) -> CallRecord:
+    """The call as the database keeps it. `to_utc` turns the engine's seconds into aware UTC."""
+
+    def at(mark: float | None) -> datetime | None:
+        return None if mark is None else to_utc(mark)
+
+    return CallRecord(
+        call_id=call.call_id,
+        app=app,
+        campaign_id=call.campaign.id,
+        lead_id=call.lead.id if call.lead else None,
+        number=call.number,
+        trunk=call.trunk.name if call.trunk else None,
+        status=legacy_status(call),
+        agent=call.agent,
+        agent_leg_id=call.agent_leg_id,
+        bridge_id=call.bridge_id,
+        started_at=to_utc(call.reserved_at),
+        dialled_at=at(call.dialled_at),
+        ringing_at=at(call.ringing_at),
+        answered_at=at(call.answered_at),
+        bridged_at=at(call.bridged_at),
+        ended_at=at(call.ended_at),
+        duration_seconds=duration_seconds(call),
+        disposition=call.disposition,
+        fault=call.fault,
+        hangup_cause=call.cause,
+        tech_cause=call.tech_cause,
+        hung_up_by=call.hung_up_by,
+        is_end_estimated=not call.is_end_seen,
+        timeline=tuple((to_utc(when), what) for when, what in call.timeline),
+    )
+
+
+def legacy_status(call: Call) -> CallStatus:
+    """The legacy panel's word: connected from the answer on, as the old dialer wrote it."""
+    if call.state is CallState.ENDED:
+        return CallStatus.FINISHED
+    return CallStatus.CONNECTED if call.answered_at is not None else CallStatus.RINGING
+
+
+def duration_seconds(call: Call) -> int:
+    """Whole seconds from the answer to the end; 0 without either."""
+    if call.answered_at is None or call.ended_at is None:
+        return 0
+    return max(0, round(call.ended_at - call.answered_at))

@@ -1,0 +1,54 @@
+"""Who gets the next answered call, and how many customers a group of shared agents can take.
+
+Pure: the desk calls it with the agents as they are now. An agent who is not available is never chosen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from stasis_dialer.core.agent import Agent
+from stasis_dialer.core.model import AgentState
+
+
+def choose_agent(agents: Iterable[Agent], campaign_id: int) -> Agent | None:
+    """The available agent of the campaign who has been idle longest, or None."""
+    free = (a for a in agents if a.state is AgentState.AVAILABLE and a.serves(campaign_id))
+    return min(free, key=lambda a: (a.free_since, a.extension), default=None)
+
+
+def share_agents(
+    free: Iterable[frozenset[int]],
+    claims: Mapping[int, int],
+    order: Sequence[int],
+) -> dict[int, int]:
+    """How many more calls each campaign may place, one for each free agent whom no call in flight may need.
+
+    `free` holds, for each available agent, the campaigns served (empty: all); `claims` each campaign's calls in flight
+    that may still ask for an agent; `order` the campaigns in the order of their turn. Each claim takes the agent who
+    serves fewest campaigns, and the rest go around one by one, so an agent shared by campaigns is counted once.
+    """
+    groups: Counter[frozenset[int]] = Counter(serves if serves else frozenset(order) for serves in free)
+
+    def take(campaign: int) -> bool:
+        fitting = [group for group, count in groups.items() if count and campaign in group]
+        if not fitting:
+            return False
+        groups[min(fitting, key=lambda group: (len(group), sorted(group)))] -= 1
+        return True
+
+    for campaign in order:
+        for _ in range(claims.get(campaign, 0)):
+            if not take(campaign):
+                break
+    room = dict.fromkeys(order, 0)
+    asking = list(order)
+    while asking:
+        asking = [campaign for campaign in asking if take(campaign) and _add(room, campaign)]
+    return room
+
+
+def _add(room: dict[int, int], campaign: int) -> bool:
+    room[campaign] += 1
+    return True

@@ -1,0 +1,85 @@
+"""When a lead may be dialled, and when again.
+
+Guarantees: outside its campaign's hours, over its attempts or before its time no lead is callable. The legacy's derived
+answers stand here under their names.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from stasis_dialer.core.model import Campaign, Disposition, Lead, LeadOutcome, LeadStatus
+
+
+@lru_cache(maxsize=256)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def is_in_working_hours(campaign: Campaign, now: datetime) -> bool:
+    """Whether the campaign's window is open; a window whose start is after its end passes midnight.
+
+    Units: `now` is aware UTC. The start belongs to the window, the end does not; equal ends mean all day.
+    """
+    start, end = campaign.window_start, campaign.window_end
+    if start is None and end is None:
+        return True
+    local = now.astimezone(_zone(campaign.timezone)).time()
+    return is_within(local, start or time.min, end)
+
+
+def is_within(local: time, start: time, end: time | None) -> bool:
+    """Whether a wall time lies in a window; `end` None means midnight."""
+    if end is None:
+        return local >= start
+    if start == end:
+        return True
+    if start < end:
+        return start <= local < end
+    return local >= start or local < end
+
+
+def can_be_called_now(lead: Lead, now: datetime) -> bool:
+    """The legacy's rule: pending, attempts left, and its next attempt not in the future. `now` is aware UTC."""
+    if lead.status is not LeadStatus.PENDING or lead.attempts >= lead.max_attempts:
+        return False
+    return lead.next_attempt_at is None or lead.next_attempt_at <= now
+
+
+def next_attempt(
+    disposition: Disposition, attempts: int, lead: Lead, campaign: Campaign, now: datetime
+) -> datetime | None:
+    """When this lead may be dialled again, or None when it is finished.
+
+    Units: `now` and the result are aware UTC; `attempts` counts those that burned one, this one included.
+    Source: the legacy's rule: 30 minutes later, until `max_attempts`; the delay is a setting of the campaign.
+    """
+    if disposition is Disposition.ANSWERED or attempts >= lead.max_attempts:
+        return None
+    return now + timedelta(seconds=campaign.retry_delay_seconds)
+
+
+def lead_outcome(
+    call_id: str,
+    lead: Lead,
+    campaign: Campaign,
+    disposition: Disposition,
+    *,
+    is_attempt_given_back: bool,
+    now: datetime,
+) -> LeadOutcome:
+    """What an ended attempt makes of its lead. `lead` is as it was reserved: before this attempt was counted."""
+    attempts = lead.attempts if is_attempt_given_back else lead.attempts + 1
+    again_at = next_attempt(disposition, attempts, lead, campaign, now)
+    if disposition is Disposition.ANSWERED:
+        status = LeadStatus.COMPLETED
+    else:
+        status = LeadStatus.FAILED if again_at is None else LeadStatus.PENDING
+    return LeadOutcome(lead.id, call_id, status, str(disposition), again_at, is_attempt_given_back)
+
+
+def success_rate(successful_calls: int, processed_contacts: int) -> float:
+    """The legacy's success rate, in per cent; 0 before anything was processed."""
+    return 100.0 * successful_calls / processed_contacts if processed_contacts else 0.0

@@ -1,0 +1,255 @@
+"""What can be set, with its unit, its default and the reason for it. Unknown keys are refused.
+
+`Settings` is the file of the process; `CampaignSettings` the settings of one campaign, the same model in its YAML and
+in the database's JSON column.
+"""
+
+from __future__ import annotations
+
+import string
+from datetime import time
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from stasis_dialer.core.model import ConnectMode, DialMode, Trunk
+
+LAWFUL_RING_SECONDS = 15.0
+"""Shortest ringing before an unanswered call may be given up. Source: 16 CFR 310.4(b)(4)(ii)."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("no such time zone; use a name such as America/Sao_Paulo") from None
+    return name
+
+
+def _app_name(name: str) -> str:
+    if not name or not set(name) <= set(string.ascii_letters + string.digits + "_-"):
+        raise ValueError("only letters, digits, _ and - may be used: it stands in Stasis() and in channel ids")
+    return name
+
+
+def _template_with(*fields: str) -> AfterValidator:
+    def check(text: str) -> str:
+        used = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+        if not used <= set(fields):
+            allowed = ", ".join("{" + name + "}" for name in fields)
+            raise ValueError(f"unknown field {{{sorted(used - set(fields))[0]}}}; use {allowed}")
+        return text
+
+    return AfterValidator(check)
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class AriSettings(_Strict):
+    """Asterisk's REST interface."""
+
+    url: str = "http://127.0.0.1:8088"
+    """Address of Asterisk's HTTP server, without /ari."""
+    user: str = "dialer"
+    password: SecretStr
+    app: Annotated[str, AfterValidator(_app_name)] = "stasis_dialer"
+    """Name of the Stasis application. One dialer a name: a second one takes over."""
+    transport: Literal["http", "websocket"] = "http"
+    """How requests travel: over pooled HTTP connections, or over the WebSocket (Asterisk 22.4 and later)."""
+    request_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    connections: int = Field(default=24, ge=1, le=400)
+    """HTTP connections kept open; Asterisk's `sessionlimit` must allow them and the WebSocket."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url.rstrip("/").removesuffix("/ari")
+
+
+class DatabaseSettings(_Strict):
+    """MariaDB, with the legacy's tables."""
+
+    url: str = "mysql+aiomysql://dialer@127.0.0.1:3306/dialer"
+    """mysql+aiomysql://USER@HOST:PORT/DATABASE, without the password."""
+    password: SecretStr
+    pool_size: int = Field(default=8, ge=2, le=200)
+    legacy_timezone: TimeZone = "UTC"
+    """The zone in which the legacy panel writes and reads its times; ours are in UTC."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_mysql(cls, url: str) -> str:
+        if not url.startswith("mysql+aiomysql://"):
+            raise ValueError("must begin with mysql+aiomysql://")
+        return url
+
+
+class ApiSettings(_Strict):
+    """The dialer's own HTTP interface, which the command line uses to speak with a running dialer."""
+
+    bind: str = "127.0.0.1"
+    port: int = Field(default=8780, ge=1, le=65535)
+    token: SecretStr
+    """Who has it may do everything; nothing but the health pages is open without."""
+
+    @field_validator("token")
+    @classmethod
+    def _is_long(cls, token: SecretStr) -> SecretStr:
+        if len(token.get_secret_value()) < 16:
+            raise ValueError("at least 16 characters; make one with: openssl rand -hex 24")
+        return token
+
+
+class TrunkSettings(_Strict):
+    """A way to the telephone network."""
+
+    name: str = Field(min_length=1, max_length=64)
+    endpoint: Annotated[str, _template_with("number")]
+    """The channel to create, such as PJSIP/{number}@carrier."""
+    number_format: Annotated[str, _template_with("e164", "national")] = "+{e164}"
+    """What the carrier wants to see: {e164} has country code and no plus, {national} neither."""
+    max_channels: int = Field(default=30, ge=1, le=10_000)
+    calls_per_second: float = Field(default=10.0, gt=0, le=1000)
+    """New calls a second that the carrier allows."""
+    caller_id: str | None = Field(default=None, pattern=r"^\+?[0-9]{3,15}$")
+    """The number shown to the callee, unless the campaign has its own."""
+    headers: dict[str, Annotated[str, _template_with("attempt_id", "campaign_id")]] = {}
+    """SIP headers added to each INVITE."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _has_number(cls, endpoint: str) -> str:
+        if "{number}" not in endpoint:
+            raise ValueError("must hold {number}")
+        return endpoint
+
+    @field_validator("headers")
+    @classmethod
+    def _are_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not name or not set(name) <= set(string.ascii_letters + string.digits + "-"):
+                raise ValueError(f"not a header name: {name!r}")
+            if any(sign in value for sign in "\r\n"):
+                raise ValueError(f"a header holds no line breaks: {name}")
+        return headers
+
+    def to_trunk(self) -> Trunk:
+        """The trunk as the core knows it."""
+        return Trunk(
+            name=self.name,
+            endpoint=self.endpoint,
+            number_format=self.number_format,
+            max_channels=self.max_channels,
+            calls_per_second=self.calls_per_second,
+            caller_id=self.caller_id,
+            headers=tuple(self.headers.items()),
+        )
+
+
+class AgentSettings(_Strict):
+    """The agents' telephones."""
+
+    endpoint: Annotated[str, _template_with("extension")] = "PJSIP/{extension}"
+    panel_seconds: float = Field(default=0.5, ge=0.1, le=10)
+    """How often the telephones' state is read for `painel_ramais`."""
+    auto_answer_header: str = "Call-Info: <sip:127.0.0.1>;answer-after=0"
+    """SIP header that makes a telephone answer by itself; empty: none."""
+
+
+class EngineSettings(_Strict):
+    """The engine's own clocks and limits."""
+
+    lease_seconds: float = Field(default=120.0, ge=30, le=3600)
+    """How long a lead stays reserved for a dialer that no longer speaks; renewed three times in this time."""
+    stop_timeout_seconds: float = Field(default=60.0, ge=0, le=3600)
+    """On SIGTERM: how long live calls may take to finish. Talking pairs are left talking after that."""
+    safe_harbour_media: str | None = "sound:stasis-dialer/safe-harbour"
+    """What a person hears whom no agent could take; null: nothing, the call ends."""
+    tick_seconds: float = Field(default=0.5, ge=0.05, le=1.0)
+    """Campaigns are looked at this often, and at each event that frees an agent."""
+
+
+class LogSettings(_Strict):
+    """Logs to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Settings(_Strict):
+    """The process's settings."""
+
+    ari: AriSettings
+    database: DatabaseSettings
+    api: ApiSettings
+    trunks: list[TrunkSettings] = Field(min_length=1)
+    """In the order in which they are tried."""
+    agents: AgentSettings = AgentSettings()
+    engine: EngineSettings = EngineSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("trunks")
+    @classmethod
+    def _names_differ(cls, trunks: list[TrunkSettings]) -> list[TrunkSettings]:
+        names = [trunk.name for trunk in trunks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two trunks have the name {twice[0]}")
+        return trunks
+
+
+class CampaignSettings(_Strict):
+    """What a campaign has beyond the legacy's columns."""
+
+    mode: DialMode = DialMode.PROGRESSIVE
+    connect: ConnectMode = ConnectMode.ALWAYS_ON
+    timezone: TimeZone = "America/Sao_Paulo"
+    trunks: tuple[str, ...] = ()
+    """Names of the trunks to use, in order; empty: all."""
+    caller_id: str | None = Field(default=None, pattern=r"^\+?[0-9]{3,15}$")
+    ring_timeout_seconds: float = Field(default=30.0, ge=LAWFUL_RING_SECONDS, le=120)
+    """How long the callee's telephone may ring; at least the lawful 15 s."""
+    answer_deadline_seconds: float = Field(default=2.0, gt=0, le=30)
+    """How long a person who answered may wait for an agent."""
+    safe_harbour_media: str | None = None
+    """The campaign's own message for abandoned calls; null: the configuration's."""
+    wrap_up_seconds: float = Field(default=5.0, ge=0, le=3600)
+    agent_ring_seconds: float = Field(default=10.0, ge=1, le=60)
+    """How long an on-demand agent's telephone may ring."""
+    auto_answer: bool = True
+    max_call_seconds: float = Field(default=7200.0, ge=10, le=86_400)
+    max_attempts: int = Field(default=3, ge=1, le=100)
+    retry_delay_seconds: float = Field(default=1800.0, ge=0, le=30 * 86_400)
+    """How long after a failed attempt a lead may be dialled again: the legacy's 30 minutes."""
+    default_region: str = Field(default="BR", pattern=r"^[A-Z]{2}$")
+
+
+class CampaignFile(_Strict):
+    """A campaign as YAML: the legacy's columns and the settings, flat."""
+
+    name: str = Field(min_length=1, max_length=255)
+    max_channels: int = Field(default=10, ge=1, le=10_000)
+    impulse_factor: float = Field(default=6.0, ge=0.1, le=100)
+    max_multiplier: float = Field(default=20.0, ge=1, le=100)
+    average_call_time: int = Field(default=180, ge=1, le=86_400)
+    start_time: time | None = None
+    end_time: time | None = None
+    settings: CampaignSettings = CampaignSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        """Settings may stand beside the columns; people need not know which is which."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("settings", {}), dict):
+            return raw
+        own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "settings"}
+        rest = {key: value for key, value in raw.items() if key not in cls.model_fields}
+        return {**own, "settings": {**raw.get("settings", {}), **rest}}
