@@ -23,11 +23,11 @@ def share_agents(
     claims: Mapping[int, int],
     order: Sequence[int],
 ) -> dict[int, int]:
-    """How many more calls each campaign may place, one for each free agent whom no call in flight may need.
+    """How many of the free agents each campaign may count on; an agent shared by campaigns is counted once.
 
     `free` holds, for each available agent, the campaigns served (empty: all); `claims` each campaign's calls in flight
-    that may still ask for an agent; `order` the campaigns in the order of their turn. Each claim takes the agent who
-    serves fewest campaigns, and the rest go around one by one, so an agent shared by campaigns is counted once.
+    that may still ask for an agent; `order` the campaigns in the order of their turn. Each claim takes an agent first,
+    the one who serves fewest campaigns; the rest go around one by one.
     """
     groups: Counter[frozenset[int]] = Counter(serves if serves else frozenset(order) for serves in free)
 
@@ -38,17 +38,19 @@ def share_agents(
         groups[min(fitting, key=lambda group: (len(group), sorted(group)))] -= 1
         return True
 
+    shares = dict.fromkeys(order, 0)
+
+    def give(campaign: int) -> bool:
+        if not take(campaign):
+            return False
+        shares[campaign] += 1
+        return True
+
     for campaign in order:
         for _ in range(claims.get(campaign, 0)):
-            if not take(campaign):
+            if not give(campaign):
                 break
-    room = dict.fromkeys(order, 0)
     asking = list(order)
     while asking:
-        asking = [campaign for campaign in asking if take(campaign) and _add(room, campaign)]
-    return room
-
-
-def _add(room: dict[int, int], campaign: int) -> bool:
-    room[campaign] += 1
-    return True
+        asking = [campaign for campaign in asking if give(campaign)]
+    return shares
