@@ -1,0 +1,198 @@
+"""Live customer calls: begun from a reservation, handed to the desk, written down, counted.
+
+The state machine decides (`core.call`); here stands what its commands do inside the dialer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import structlog
+
+from stasis_dialer.core import call as call_machine
+from stasis_dialer.core import cdr, schedule
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.call import UNANSWERED, Call, CallState
+from stasis_dialer.core.model import Campaign, Reservation, Trunk
+from stasis_dialer.core.numbers import dial_endpoint, masked
+from stasis_dialer.engine.actor import Actor
+from stasis_dialer.engine.clock import Clock
+from stasis_dialer.engine.dispatch import Dispatcher
+from stasis_dialer.engine.journal import Journal
+from stasis_dialer.engine.trunks import Trunks
+from stasis_dialer.telemetry import Metrics
+
+log = structlog.get_logger(__name__)
+
+DEAD_MAN_SLACK_SECONDS = 60.0
+"""Asterisk's own limit of a leg comes after ours: it is for a dialer that is gone."""
+
+WAITING = frozenset({CallState.QUEUED, CallState.OFFERING})
+
+
+class Seats(Protocol):
+    """The desk, as calls need it."""
+
+    def seek(self, call: Call) -> None: ...
+
+    def withdraw(self, call_id: str, is_broken: bool) -> None: ...
+
+    def joined(self, call_id: str) -> None: ...
+
+    def over(self, call_id: str) -> None: ...
+
+
+class Calls:
+    """Every customer call that is not over."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        journal: Journal,
+        desk: Seats,
+        trunks: Trunks,
+        app: str,
+        metrics: Metrics,
+        on_end: Callable[[Call], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._journal = journal
+        self._desk = desk
+        self._trunks = trunks
+        self._app = app
+        self._metrics = metrics
+        self._on_end = on_end
+        self._by_campaign: dict[int, dict[str, Actor[Call]]] = defaultdict(dict)
+
+    def place(self, reservation: Reservation, campaign: Campaign, trunk: Trunk) -> None:
+        """Begin the attempt of a committed reservation on a trunk whose room was taken.
+
+        Raises: NumberRefused when the trunk's format makes no number of it: nothing is sent.
+        """
+        create = m.CreateLeg(
+            reservation.call_id,
+            dial_endpoint(trunk, reservation.number),
+            leg_variables(reservation.call_id, campaign, trunk),
+        )
+        call, commands = call_machine.start(
+            reservation.call_id, campaign, reservation.lead, reservation.number, trunk, create, self._clock.now()
+        )
+        log.info(
+            "call-placed",
+            call_id=call.call_id,
+            lead_id=reservation.lead.id,
+            campaign_id=campaign.id,
+            trunk=trunk.name,
+            number=masked(reservation.number),
+        )
+        self._metrics.placed(campaign.name, trunk.name)
+        self.adopt(call, commands)
+
+    def adopt(self, call: Call, commands: Iterable[m.Command] = ()) -> Actor[Call]:
+        """Make a call live, a new one or one that was found after a restart."""
+        actor = Actor(call.call_id, "call", call, call_machine.advance, self._local)
+        self._by_campaign[call.campaign.id][call.call_id] = actor
+        self._dispatcher.add(actor, call, commands, (call.call_id,))
+        return actor
+
+    # --- what a campaign has ----------------------------------------------------------------------------------------
+
+    def of(self, campaign_id: int) -> list[Call]:
+        """The campaign's live calls."""
+        return [actor.machine for actor in self._by_campaign.get(campaign_id, {}).values()]
+
+    def all(self) -> list[Call]:
+        """All live calls."""
+        return [actor.machine for calls in self._by_campaign.values() for actor in calls.values()]
+
+    def stop(self, is_wanted: Callable[[Call], bool]) -> int:
+        """Hang up the calls that are meant; answers how many."""
+        meant = [a for calls in self._by_campaign.values() for a in list(calls.values()) if is_wanted(a.machine)]
+        for actor in meant:
+            self._dispatcher.post(actor, m.StopRequested())
+        return len(meant)
+
+    # --- commands that need no Asterisk -----------------------------------------------------------------------------
+
+    def _local(self, actor: Actor[Call], command: m.Command) -> bool:
+        call = actor.machine
+        if isinstance(command, m.SeekAgent):
+            self._desk.seek(call)
+        elif isinstance(command, m.WithdrawSeek):
+            self._desk.withdraw(call.call_id, command.is_agent_broken)
+        elif isinstance(command, m.TellJoined):
+            self._desk.joined(call.call_id)
+            self._metrics.joined(call)
+        elif isinstance(command, m.Save):
+            self._journal.save(cdr.record(call, self._app, self._clock.utc))
+        elif isinstance(command, m.Finish):
+            self._finish(actor)
+        else:
+            return False
+        return True
+
+    def _finish(self, actor: Actor[Call]) -> None:
+        call = actor.machine
+        assert call.disposition is not None
+        outcome = call.lead and schedule.lead_outcome(
+            call.call_id,
+            call.lead,
+            call.campaign,
+            call.disposition,
+            is_attempt_given_back=call.is_attempt_given_back,
+            now=self._clock.utc_now(),
+        )
+        self._journal.finish(cdr.record(call, self._app, self._clock.utc), outcome)
+        self._dispatcher.remove(actor)
+        self._by_campaign[call.campaign.id].pop(call.call_id, None)
+        if call.trunk is not None:
+            self._trunks.give_back(call.trunk.name)
+        self._desk.over(call.call_id)
+        self._metrics.ended(call)
+        log.info(
+            "call-ended",
+            call_id=call.call_id,
+            lead_id=call.lead.id if call.lead else None,
+            campaign_id=call.campaign.id,
+            disposition=str(call.disposition),
+            fault=str(call.fault) if call.fault else None,
+            cause=call.cause,
+            tech_cause=call.tech_cause,
+            agent=call.agent,
+        )
+        self._on_end(call)
+
+
+def in_flight(calls: Iterable[Call]) -> list[Call]:
+    """Calls that may still ask for an agent: placed, not answered, not given up."""
+    return [call for call in calls if call.state in UNANSWERED]
+
+
+def waiting(calls: Iterable[Call]) -> list[Call]:
+    """Customers who answered and have no agent yet."""
+    return [call for call in calls if call.state in WAITING]
+
+
+def leg_variables(call_id: str, campaign: Campaign, trunk: Trunk) -> tuple[tuple[str, str], ...]:
+    """What the customer's channel is given at its creation.
+
+    Source: `/channels/create` has no callerId; the connected line is what reaches From (measured on 22.10.1).
+    """
+    limit = math.ceil(campaign.ring_timeout_seconds + campaign.max_call_seconds + DEAD_MAN_SLACK_SECONDS)
+    variables = [
+        ("TIMEOUT(absolute)", str(limit)),
+        ("SD_ATTEMPT", call_id),
+        ("SD_CAMPAIGN", str(campaign.id)),
+    ]
+    caller_id = campaign.caller_id or trunk.caller_id
+    if caller_id:
+        variables.append(("CONNECTEDLINE(num,i)", caller_id))
+    for name, value in trunk.headers:
+        filled = value.format(attempt_id=call_id, campaign_id=campaign.id)
+        variables.append((f"PJSIP_HEADER(add,{name})", filled))
+    return tuple(variables)

@@ -1,0 +1,146 @@
+"""A command becomes a request to Asterisk; what Asterisk answers becomes events.
+
+Guarantees never to raise for what happens outside: a refusal, a timeout or a server that is away is an event or, where
+an event of Asterisk will tell anyway, nothing. Never imports the dispatcher: results are values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+
+from stasis_dialer.ari import AriConflict, AriError, AriNotFound, AriTimeout, AriUnprocessable, Transport
+from stasis_dialer.core import messages as m
+from stasis_dialer.errors import AriUnavailable
+
+log = structlog.get_logger(__name__)
+
+NOTHING: Final[tuple[m.Event, ...]] = ()
+LEG_ARGUMENT: Final = "leg"
+"""First argument of our own legs' StasisStart; entries of the dialplan have other words."""
+
+
+class Executor:
+    """Carries out commands over one transport."""
+
+    def __init__(self, transport: Transport, app: str) -> None:
+        self._transport = transport
+        self._app = app
+        self._actions: Mapping[type[m.Command], Callable[[Any], Awaitable[tuple[m.Event, ...]]]] = {
+            m.CreateLeg: self._create,
+            m.DialLeg: self._dial,
+            m.AnswerLeg: self._answer,
+            m.HangUp: self._hang_up,
+            m.Probe: self._probe,
+            m.CreateBridge: self._create_bridge,
+            m.DestroyBridge: self._destroy_bridge,
+            m.Join: self._join,
+            m.PlayMessage: self._play,
+        }
+
+    async def execute(self, command: m.Command) -> tuple[m.Event, ...]:
+        """What came of the command."""
+        try:
+            return await self._actions[type(command)](command)
+        except Exception:
+            log.exception("command-failed", command=repr(command), fault="ours")
+            return (m.RequestUnanswered(type(command).__name__),)
+
+    async def _create(self, command: m.CreateLeg) -> tuple[m.Event, ...]:
+        query = (
+            ("endpoint", command.endpoint),
+            ("app", self._app),
+            ("appArgs", LEG_ARGUMENT),
+            ("channelId", command.leg_id),
+        )
+        body = {"variables": dict(command.variables)}
+        own = _channel(command.leg_id)
+        try:
+            await self._transport.request("POST", "/channels/create", query, body, own=own)
+        except AriTimeout:
+            return (m.RequestUnanswered("create"),)
+        except AriError as error:
+            log.warning("originate-rejected", leg=command.leg_id, status=error.status)
+            return (m.OriginateRejected(error.status, error.message),)
+        except AriUnavailable:
+            return (m.RequestUnanswered("create"),)
+        return NOTHING
+
+    async def _dial(self, command: m.DialLeg) -> tuple[m.Event, ...]:
+        query = (("timeout", str(max(1, round(command.timeout_seconds)))),)
+        try:
+            await self._transport.request("POST", f"{_channel(command.leg_id)}/dial", query)
+        except AriTimeout:
+            return (m.RequestUnanswered("dial"),)
+        except AriNotFound:
+            return NOTHING
+        except AriError as error:
+            log.warning("dial-rejected", leg=command.leg_id, status=error.status)
+            return (m.DialRejected(error.status, error.message),)
+        except AriUnavailable:
+            return (m.RequestUnanswered("dial"),)
+        return NOTHING
+
+    async def _answer(self, command: m.AnswerLeg) -> tuple[m.Event, ...]:
+        await self._try("POST", f"{_channel(command.leg_id)}/answer")
+        return NOTHING
+
+    async def _hang_up(self, command: m.HangUp) -> tuple[m.Event, ...]:
+        await self._try("DELETE", _channel(command.leg_id))
+        return NOTHING
+
+    async def _probe(self, command: m.Probe) -> tuple[m.Event, ...]:
+        try:
+            await self._transport.request("GET", _channel(command.leg_id))
+        except AriNotFound:
+            return (m.LegGone(is_seen=False),)
+        except (AriError, AriUnavailable):
+            return NOTHING
+        return NOTHING
+
+    async def _create_bridge(self, command: m.CreateBridge) -> tuple[m.Event, ...]:
+        path = f"/bridges/{quote(command.bridge_id, safe='')}"
+        if await self._try("POST", path, (("type", "mixing"), ("name", command.bridge_id)), own=path):
+            return NOTHING
+        return (m.JoinFailed(command.bridge_id, "the bridge could not be created"),)
+
+    async def _destroy_bridge(self, command: m.DestroyBridge) -> tuple[m.Event, ...]:
+        await self._try("DELETE", f"/bridges/{quote(command.bridge_id, safe='')}")
+        return NOTHING
+
+    async def _join(self, command: m.Join) -> tuple[m.Event, ...]:
+        path = f"/bridges/{quote(command.bridge_id, safe='')}/addChannel"
+        try:
+            await self._transport.request("POST", path, (("channel", command.leg_id),))
+        except AriTimeout:
+            return NOTHING
+        except (AriError, AriUnavailable) as error:
+            log.warning("join-failed", leg=command.leg_id, bridge=command.bridge_id, why=str(error))
+            return (m.JoinFailed(command.bridge_id, str(error)),)
+        return (m.Joined(command.bridge_id),)
+
+    async def _play(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
+        path = f"{_channel(command.leg_id)}/play/{quote(f'{command.leg_id}-message', safe='')}"
+        if await self._try("POST", path, (("media", command.media),)):
+            return NOTHING
+        return (m.MessageEnded(),)
+
+    async def _try(
+        self, method: str, path: str, query: tuple[tuple[str, str], ...] = (), own: str | None = None
+    ) -> bool:
+        """A request whose failure needs no more than a line: the object is gone, or a deadline will look again."""
+        try:
+            await self._transport.request(method, path, query, own=own)
+        except (AriNotFound, AriConflict, AriUnprocessable):
+            return False
+        except (AriError, AriUnavailable) as error:
+            log.warning("request-failed", method=method, path=path, why=str(error))
+            return False
+        return True
+
+
+def _channel(leg_id: str) -> str:
+    return f"/channels/{quote(leg_id, safe='')}"

@@ -1,0 +1,152 @@
+"""What calls and agents became, on its way to the database: behind the calls, in order, never lost while we live.
+
+Guarantees that no call waits for the database: a record is taken at once and written in batches, the newest of a call
+in place of an older one. While the database is away everything is kept and tried again. A call's end and its lead are
+written in one transaction, and a repetition changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from stasis_dialer.core.model import AgentSession, CallRecord, LeadOutcome
+from stasis_dialer.errors import DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+GATHER_SECONDS: Final = 0.05
+"""How long the first record of a batch waits for others. Fewer, larger statements; well under the panel's second."""
+BATCH: Final = 500
+"""Records in one transaction. Not measured."""
+SHORTEST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 5.0
+
+
+class CallStore(Protocol):
+    """The database as the journal needs it."""
+
+    async def save(self, records: Sequence[CallRecord]) -> None: ...
+
+    async def finish(self, closed: Sequence[tuple[CallRecord, LeadOutcome | None]]) -> object: ...
+
+
+class SessionStore(Protocol):
+    """Where agents' sessions are kept."""
+
+    async def save_sessions(self, sessions: Sequence[AgentSession]) -> None: ...
+
+
+class Journal:
+    """Everything that waits to be written."""
+
+    def __init__(self, calls: CallStore, sessions: SessionStore) -> None:
+        self._calls = calls
+        self._sessions = sessions
+        self._progress: dict[str, CallRecord] = {}
+        self._closed: dict[str, tuple[CallRecord, LeadOutcome | None]] = {}
+        self._session: list[AgentSession] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.is_database_away = False
+        self.written = 0
+
+    @property
+    def depth(self) -> int:
+        """How many records wait."""
+        return len(self._progress) + len(self._closed) + len(self._session)
+
+    def save(self, record: CallRecord) -> None:
+        """Progress of a call; a later record replaces it."""
+        if record.call_id not in self._closed:
+            self._progress[record.call_id] = record
+            self._awake()
+
+    def finish(self, record: CallRecord, outcome: LeadOutcome | None) -> None:
+        """The end of a call and what becomes of its lead."""
+        self._progress.pop(record.call_id, None)
+        self._closed[record.call_id] = (record, outcome)
+        self._awake()
+
+    def session(self, session: AgentSession) -> None:
+        """A change of an agent's state; every one is kept, because their seconds must add up."""
+        self._session.append(session)
+        self._awake()
+
+    def is_waiting(self, call_id: str) -> bool:
+        """Whether a call's end is not in the database yet."""
+        return call_id in self._closed
+
+    async def run(self) -> None:
+        """Write for ever."""
+        failures = 0
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            try:
+                await self._write()
+            except DatabaseUnavailable as error:
+                failures += 1
+                self._away(error, failures)
+                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2 ** min(failures, 6)))
+                continue
+            if self.is_database_away:
+                log.info("database-back", waiting=self.depth)
+            failures, self.is_database_away = 0, False
+            if not self.depth:
+                self._wake.clear()
+                self._idle.set()
+
+    async def drained(self, timeout_seconds: float) -> bool:
+        """Wait until everything is written, at most so long; says whether it is."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _write(self) -> None:
+        """One batch of each kind; what could not be written stays, unless something newer has come meanwhile."""
+        sessions, self._session = self._session[:BATCH], self._session[BATCH:]
+        if sessions:
+            try:
+                await self._sessions.save_sessions(sessions)
+            except BaseException:
+                self._session = sessions + self._session
+                raise
+        progress = _take(self._progress)
+        if progress:
+            try:
+                await self._calls.save(list(progress.values()))
+            except BaseException:
+                kept = {id_: record for id_, record in progress.items() if id_ not in self._closed}
+                self._progress = {**kept, **self._progress}
+                raise
+        closed = dict(list(self._closed.items())[:BATCH])
+        if closed:
+            await self._calls.finish(list(closed.values()))
+            for call_id in closed:
+                del self._closed[call_id]
+        self.written += len(sessions) + len(progress) + len(closed)
+
+    def _awake(self) -> None:
+        self._idle.clear()
+        self._wake.set()
+
+    def _away(self, error: DatabaseUnavailable, failures: int) -> None:
+        self.is_database_away = True
+        if failures == 1:
+            log.error("database-away", why=str(error), waiting=self.depth)
+        else:
+            log.debug("database-away", why=str(error), waiting=self.depth, failures=failures)
+
+
+def _take(records: dict[str, CallRecord]) -> dict[str, CallRecord]:
+    taken = dict(list(records.items())[:BATCH])
+    for call_id in taken:
+        del records[call_id]
+    return taken

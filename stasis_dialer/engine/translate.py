@@ -1,0 +1,62 @@
+"""Asterisk's events in the core's words: which leg, and what happened to it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from stasis_dialer.ari import events
+from stasis_dialer.core import messages as m
+
+Heard = tuple[str, m.Event]
+"""Id of the leg, and what happened."""
+
+
+def translate(event: Any) -> Heard | None:
+    """What an event of Asterisk says of a leg, or None when no decision needs it."""
+    reader = READERS.get(type(event))
+    return reader(event) if reader else None
+
+
+def _stasis_start(event: Any) -> Heard | None:
+    return event.channel.id, m.LegCreated()
+
+
+def _state_change(event: Any) -> Heard | None:
+    message = STATES.get(event.channel.state)
+    return (event.channel.id, message) if message else None
+
+
+def _dial(event: Any) -> Heard | None:
+    message = DIAL_STATUSES.get(event.dialstatus)
+    return (event.peer.id, message) if message and event.peer else None
+
+
+def _entered_bridge(event: Any) -> Heard | None:
+    return (event.channel.id, m.Joined(event.bridge.id)) if event.channel else None
+
+
+def _destroyed(event: Any) -> Heard | None:
+    tech_cause = getattr(event, "tech_cause", None)
+    return event.channel.id, m.LegGone(event.cause, tech_cause or None)
+
+
+def _playback_finished(event: Any) -> Heard | None:
+    kind, _, leg_id = event.playback.target_uri.partition(":")
+    return (leg_id, m.MessageEnded()) if kind == "channel" else None
+
+
+STATES: Final[dict[str, m.Event]] = {"Ringing": m.Ringing(), "Up": m.Answered()}
+DIAL_STATUSES: Final[dict[str, m.Event]] = {
+    "RINGING": m.Ringing(),
+    "PROGRESS": m.EarlyMedia(),
+    "ANSWER": m.Answered(),
+}
+READERS: Final[dict[type[Any], Callable[[Any], Heard | None]]] = {
+    events.StasisStart: _stasis_start,
+    events.ChannelStateChange: _state_change,
+    events.Dial: _dial,
+    events.ChannelEnteredBridge: _entered_bridge,
+    events.ChannelDestroyed: _destroyed,
+    events.PlaybackFinished: _playback_finished,
+}

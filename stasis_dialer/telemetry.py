@@ -1,0 +1,112 @@
+"""Logs and metrics: their format, their names, their owner.
+
+Log texts are constant and facts are fields; labels of metrics are few and bounded, never a number or an id.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from stasis_dialer.core.call import Call
+
+ANSWER_TO_AGENT_BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds; the goal is 0.05, the lawful limit 2."""
+
+
+def configure_logs(level: str, format_: str) -> None:
+    """Send structlog's and the standard library's logs to standard error, in one format."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if format_ == "json":
+        shared += [structlog.processors.format_exc_info, _ecs]
+        renderer: Any = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("aiohttp.access", "uvicorn.access", "asyncio", "websockets"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _ecs(_logger: object, _name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The names of the Elastic Common Schema for what it has names for."""
+    fields["@timestamp"] = fields.pop("timestamp", None)
+    fields["log.level"] = fields.pop("level", None)
+    fields["message"] = fields["event.action"] = fields.pop("event", "")
+    return fields
+
+
+class Metrics:
+    """The one owner of all metrics."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._placed = Counter(
+            "stasis_dialer_calls_placed_total", "Calls placed", ["campaign", "trunk"], registry=self.registry
+        )
+        self._ended = Counter(
+            "stasis_dialer_calls_ended_total",
+            "Calls ended",
+            ["campaign", "disposition", "fault"],
+            registry=self.registry,
+        )
+        self._answer_to_agent = Histogram(
+            "stasis_dialer_answer_to_agent_seconds",
+            "From the customer's answer to both in one bridge",
+            ["campaign"],
+            buckets=ANSWER_TO_AGENT_BUCKETS,
+            registry=self.registry,
+        )
+        self.agents = Gauge("stasis_dialer_agents", "Agents by state", ["state"], registry=self.registry)
+        self.journal_depth = Gauge(
+            "stasis_dialer_journal_depth", "Records that wait for the database", registry=self.registry
+        )
+        self.events_depth = Gauge(
+            "stasis_dialer_events_depth", "Events of Asterisk that wait to be handled", registry=self.registry
+        )
+        self.loop_lag_seconds = Gauge(
+            "stasis_dialer_loop_lag_seconds", "How late the event loop was at its last tick", registry=self.registry
+        )
+        self.gaps = Counter(
+            "stasis_dialer_event_gaps_total", "Times that events may have been lost", registry=self.registry
+        )
+
+    def placed(self, campaign: str, trunk: str) -> None:
+        """A call is on its way."""
+        self._placed.labels(campaign, trunk).inc()
+
+    def joined(self, call: Call) -> None:
+        """A customer is with an agent."""
+        if call.answered_at is not None and call.bridged_at is not None:
+            self._answer_to_agent.labels(call.campaign.name).observe(call.bridged_at - call.answered_at)
+
+    def ended(self, call: Call) -> None:
+        """A call is over."""
+        self._ended.labels(call.campaign.name, str(call.disposition), str(call.fault or "none")).inc()
+
+    def render(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)
