@@ -1,0 +1,215 @@
+"""Calls as rows: their progress, their end together with their lead, and what the old panel asks of them.
+
+An end is written once: progress that arrives late does not reopen a finished call, and a repeated `finish` changes
+nothing. Only an end that was an estimate gives way to the true one. A lead that another attempt has taken meanwhile is
+left alone. Call row, lead and the campaign's counters are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, LeadOutcome, LeadStatus
+from stasis_dialer.db.database import Database, Statements, placeholders
+from stasis_dialer.db.reservation import LEASE_EXPIRED, PROCESSED
+from stasis_dialer.db.rows import CALL_COLUMNS, CALL_JSON, call_from, call_values
+
+_ROW: Final = f"({', '.join(['%s'] * len(CALL_COLUMNS))})"
+_STORED: Final = "discador_chamadas."
+_IS_FINAL: Final = f"{_STORED}status = 'finished' AND ({_STORED}is_end_estimated = 0 OR VALUES(is_end_estimated) = 1)"
+_IS_ENDED: Final = f"{_STORED}status = 'finished'"
+
+
+def _upsert(guard: str) -> str:
+    kept = ", ".join(f"{column} = IF({guard}, {_STORED}{column}, VALUES({column}))" for column in CALL_COLUMNS[1:])
+    return f" ON DUPLICATE KEY UPDATE {kept}"
+
+
+_INSERT: Final = f"INSERT INTO discador_chamadas ({', '.join(CALL_COLUMNS)}) VALUES "
+_UNLESS_ENDED: Final = _upsert(_IS_ENDED)
+_UNLESS_FINAL: Final = _upsert(_IS_FINAL)
+
+_LOCK_LEADS: Final = (
+    "SELECT JSON_ARRAY(id, campaign_id, status, attempt_id, reserved_until IS NOT NULL, result) "
+    "FROM discador_contatos WHERE id IN ({ids}) ORDER BY id FOR UPDATE"
+)
+_CLOSE_LEADS: Final = (
+    "UPDATE discador_contatos SET attempts = GREATEST(0, CAST(attempts AS SIGNED) - ELT(FIELD(id, {ids}), {ids})), "
+    "result = ELT(FIELD(id, {ids}), {ids}), next_attempt = ELT(FIELD(id, {ids}), {ids}), "
+    "status = ELT(FIELD(id, {ids}), {ids}), updated_at = COALESCE(%s, updated_at), "
+    "reserved_by = NULL, reserved_until = NULL WHERE id IN ({ids})"
+)
+_MAX_RESULT: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls to list; None: any."""
+
+    campaign_id: int | None = None
+    lead_id: int | None = None
+    agent: str | None = None
+    disposition: Disposition | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Calls:
+    """The call rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def save(self, records: Sequence[CallRecord]) -> None:
+        """Write the progress of calls, or add calls that no lead was reserved for; one statement."""
+        if not records:
+            return
+        await self._database.run(lambda statements: self._write(statements, records, _UNLESS_ENDED))
+
+    async def finish(self, closed: Sequence[tuple[CallRecord, LeadOutcome | None]]) -> list[str]:
+        """Write ended calls with what becomes of their leads; ids of calls whose lead another attempt has.
+
+        Raises: DatabaseUnavailable; then it is to be repeated, whatever was already written.
+        """
+        if not closed:
+            return []
+        outcomes = {outcome.lead_id: outcome for _, outcome in closed if outcome is not None}
+        answered = {record.call_id for record, _ in closed if record.disposition is Disposition.ANSWERED}
+
+        async def write(statements: Statements) -> list[str]:
+            leads = await self._lock(statements, sorted(outcomes))
+            await self._write(statements, [record for record, _ in closed], _UNLESS_FINAL)
+            mine = [row for row in leads if _is_mine(row, outcomes[row[0]])]
+            if mine:
+                moment = max((record.ended_at for record, _ in closed if record.ended_at), default=None)
+                await self._close(statements, [(row, outcomes[row[0]]) for row in mine], answered, moment)
+            return [outcomes[row[0]].call_id for row in leads if row[3] != outcomes[row[0]].call_id]
+
+        return await self._database.run(write)
+
+    async def open_calls(self, app: str) -> list[CallRecord]:
+        """Calls of `app` that have not ended, as far as the database knows: what recovery starts from."""
+        return await self._select(
+            "WHERE app = %s AND status IN (%s, %s)", app, CallStatus.RINGING.value, CallStatus.CONNECTED.value
+        )
+
+    async def get(self, call_id: str) -> CallRecord | None:
+        """One call, or None."""
+        found = await self._select("WHERE unique_id = %s", call_id)
+        return found[0] if found else None
+
+    async def find(
+        self, which: CallFilter | None = None, limit: int = 100, before: CallRecord | None = None
+    ) -> list[CallRecord]:
+        """Calls, the newest first; `before` is the last one of the page that came before."""
+        which = which or CallFilter()
+        clock = self._database.clock
+        terms: list[tuple[str, object]] = [
+            ("campaign_id = %s", which.campaign_id),
+            ("lead_id = %s", which.lead_id),
+            ("source_extension = %s", which.agent),
+            ("disposition = %s", which.disposition and which.disposition.value),
+            ("start_time >= %s", clock.text(which.since)),
+            ("start_time < %s", clock.text(which.until)),
+        ]
+        used = [(term, value) for term, value in terms if value is not None]
+        where, values = [term for term, _ in used], [value for _, value in used]
+        if before is not None:
+            started = clock.text(before.started_at)
+            where += ["start_time <= %s", "(start_time < %s OR unique_id < %s)"]
+            values += [started, started, before.call_id]
+        condition = f"WHERE {' AND '.join(where)} " if where else ""
+        return await self._select(f"{condition}ORDER BY start_time DESC, unique_id DESC LIMIT %s", *values, limit)
+
+    async def calls_per_hour(self, since: datetime, until: datetime) -> float:
+        """The legacy's answer: calls started in the window, an hour."""
+        hours = (until - since).total_seconds() / 3600
+        count, _ = await self._started(since, until)
+        return count / hours if hours > 0 else 0.0
+
+    async def average_call_duration(self, since: datetime, until: datetime) -> float:
+        """The legacy's answer: mean seconds of answered calls started in the window; 0 when there are none."""
+        _, mean = await self._started(since, until)
+        return mean
+
+    async def _started(self, since: datetime, until: datetime) -> tuple[int, float]:
+        clock = self._database.clock
+
+        async def count(statements: Statements) -> tuple[int, float]:
+            rows = await statements.rows(
+                "SELECT JSON_ARRAY(COUNT(*), AVG(IF(answer_time IS NULL, NULL, duration))) FROM discador_chamadas "
+                "WHERE start_time >= %s AND start_time < %s",
+                clock.text(since),
+                clock.text(until),
+            )
+            return rows[0][0], float(rows[0][1] or 0.0)
+
+        return await self._database.run(count)
+
+    async def _select(self, rest: str, *values: object) -> list[CallRecord]:
+        async def read(statements: Statements) -> list[list[Any]]:
+            return await statements.rows(f"SELECT {CALL_JSON} FROM discador_chamadas {rest}", *values)
+
+        rows = await self._database.run(read)
+        return [call_from(row, self._database.clock) for row in rows]
+
+    async def _write(self, statements: Statements, records: Sequence[CallRecord], unless: str) -> None:
+        values: list[object] = []
+        for record in records:
+            values += call_values(record, self._database.clock)
+        await statements.execute(_INSERT + ", ".join([_ROW] * len(records)) + unless, *values)
+
+    async def _lock(self, statements: Statements, ids: Sequence[int]) -> list[list[Any]]:
+        return await statements.rows(_LOCK_LEADS.format(ids=placeholders(ids)), *ids) if ids else []
+
+    async def _close(
+        self,
+        statements: Statements,
+        leads: Sequence[tuple[list[Any], LeadOutcome]],
+        answered: set[str],
+        moment: datetime | None,
+    ) -> None:
+        clock = self._database.clock
+        stamp = clock.text(moment)
+        ids = [outcome.lead_id for _, outcome in leads]
+        await statements.execute(
+            _CLOSE_LEADS.format(ids=placeholders(ids)),
+            *ids,
+            *(1 if outcome.is_attempt_given_back else 0 for _, outcome in leads),
+            *ids,
+            *(outcome.result[:_MAX_RESULT] for _, outcome in leads),
+            *ids,
+            *(clock.text_not_before(outcome.next_attempt_at) for _, outcome in leads),
+            *ids,
+            *(_status(row, outcome) for row, outcome in leads),
+            stamp,
+            *ids,
+        )
+        counts: dict[int, list[int]] = {}
+        for row, outcome in leads:
+            count = counts.setdefault(row[1], [0, 0])
+            count[0] += _is_closed(_status(row, outcome)) - _is_closed(row[2])
+            count[1] += outcome.call_id in answered
+        for campaign_id, (processed, successful) in sorted(counts.items()):
+            if processed or successful:
+                await statements.execute(PROCESSED, processed, successful, stamp, campaign_id)
+
+
+def _is_mine(row: Sequence[Any], outcome: LeadOutcome) -> bool:
+    """The attempt still holds the lead, or was taken for dead and nothing has happened to the lead since."""
+    _, _, _, attempt_id, is_reserved, result = row
+    return bool(attempt_id == outcome.call_id and (is_reserved or result == LEASE_EXPIRED))
+
+
+def _status(row: Sequence[Any], outcome: LeadOutcome) -> str:
+    """A status that the old panel gave the lead during the call stays."""
+    status = str(row[2])
+    is_ours = status == LeadStatus.CALLING.value or not row[4]
+    return outcome.status.value if is_ours else status
+
+
+def _is_closed(status: str) -> int:
+    return int(status in (LeadStatus.COMPLETED.value, LeadStatus.FAILED.value))

@@ -1,0 +1,224 @@
+"""Leads: adding, finding, counting and recycling them. Taking them for dialling is `reservation`'s.
+
+Everything that may touch millions of rows goes in batches, each a short transaction of its own, and every count that
+the dialer asks for is read from an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from stasis_dialer.core.model import Lead, LeadStatus
+from stasis_dialer.db.database import Statements, placeholders
+from stasis_dialer.db.reservation import Reservations
+from stasis_dialer.db.rows import LEAD_JSON, lead_from
+
+INSERT_BATCH: Final = 1000
+RECYCLE_BATCH: Final = 1000
+MAX_PHONE: Final = 20
+MAX_NAME: Final = 255
+
+_SELECT: Final = f"SELECT {LEAD_JSON} FROM discador_contatos"
+
+
+@dataclass(frozen=True, slots=True)
+class NewLead:
+    """A lead to be added. `max_attempts` None: the campaign's."""
+
+    name: str
+    phone_number: str
+    alternate_phone: str | None = None
+    max_attempts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """How many leads were added, and how many were not, because a number has more characters than its column."""
+
+    inserted: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DueCounts:
+    """Pending leads of a campaign. `waiting` have their retry still before them, the earliest at `next_due_at`."""
+
+    fresh: int = 0
+    retries: int = 0
+    waiting: int = 0
+    next_due_at: datetime | None = None
+
+    @property
+    def due(self) -> int:
+        """Leads that could be reserved now."""
+        return self.fresh + self.retries
+
+
+@dataclass(frozen=True, slots=True)
+class LeadFilter:
+    """Which leads to list; None: any."""
+
+    campaign_id: int | None = None
+    status: LeadStatus | None = None
+    result: str | None = None
+    phone_number: str | None = None
+
+
+class Leads(Reservations):
+    """The leads."""
+
+    async def insert_many(
+        self,
+        campaign_id: int,
+        leads: Iterable[NewLead] | AsyncIterable[NewLead],
+        now: datetime,
+        max_attempts: int = 3,
+    ) -> Inserted:
+        """Add leads in batches; those of a batch are committed together, with the campaign's count of them.
+
+        Raises: DatabaseUnavailable; the batches before are kept.
+        """
+        inserted = refused = 0
+        async for batch in _batches(leads, INSERT_BATCH):
+            fitting = [lead for lead in batch if _fits(lead)]
+            refused += len(batch) - len(fitting)
+            if fitting:
+                await self._insert(campaign_id, fitting, now, max_attempts)
+                inserted += len(fitting)
+        return Inserted(inserted, refused)
+
+    async def get(self, lead_id: int) -> Lead | None:
+        """One lead, or None."""
+        found = await self._select(f"{_SELECT} WHERE id = %s", lead_id)
+        return found[0] if found else None
+
+    async def find(self, which: LeadFilter | None = None, limit: int = 100, after_id: int = 0) -> list[Lead]:
+        """Leads in order of their ids; `after_id` is the last one of the page that came before."""
+        which = which or LeadFilter()
+        terms: list[tuple[str, object]] = [
+            ("campaign_id = %s", which.campaign_id),
+            ("status = %s", which.status and which.status.value),
+            ("result = %s", which.result),
+            ("phone_number = %s", which.phone_number),
+        ]
+        used = [(term, value) for term, value in terms if value is not None]
+        where = " AND ".join([*(term for term, _ in used), "id > %s"])
+        values = [value for _, value in used]
+        return await self._select(f"{_SELECT} WHERE {where} ORDER BY id LIMIT %s", *values, after_id, limit)
+
+    async def counts(self, campaign_id: int) -> dict[str, int]:
+        """How many leads a campaign has in each status; one pass over an index."""
+        sql = (
+            "SELECT JSON_ARRAY(status, COUNT(*)) FROM discador_contatos "
+            "WHERE campaign_id = %s GROUP BY status ORDER BY status"
+        )
+        rows = await self._rows(sql, campaign_id)
+        return {status.value: 0 for status in LeadStatus} | {row[0]: row[1] for row in rows}
+
+    async def due_counts(self, campaign_id: int, now: datetime, at_most: int | None = None) -> DueCounts:
+        """How many leads of a campaign are due; counting stops at `at_most` of each kind, when given."""
+        stamp = self._database.clock.text(now)
+        limit = f"LIMIT {int(at_most)}" if at_most is not None else ""
+        pending = "FROM discador_contatos WHERE campaign_id = %s AND status = 'pending'"
+        sql = (
+            "SELECT JSON_ARRAY("
+            f"(SELECT COUNT(*) FROM (SELECT 1 {pending} AND next_attempt IS NULL {limit}) fresh), "
+            f"(SELECT COUNT(*) FROM (SELECT 1 {pending} AND next_attempt <= %s {limit}) retries), "
+            f"(SELECT COUNT(*) FROM (SELECT 1 {pending} AND next_attempt > %s {limit}) waiting), "
+            f"(SELECT MIN(next_attempt) {pending} AND next_attempt > %s))"
+        )
+        rows = await self._rows(sql, campaign_id, campaign_id, stamp, campaign_id, stamp, campaign_id, stamp)
+        fresh, retries, waiting, next_due = rows[0]
+        return DueCounts(fresh, retries, waiting, self._database.clock.moment(next_due))
+
+    async def recycle(self, campaign_id: int, results: Sequence[str], now: datetime) -> int:
+        """Make failed leads with one of these results pending again, with all their attempts before them; their count.
+
+        Empty `results`: every failed lead of the campaign.
+        """
+        total = 0
+        while True:
+            count = await self._recycle_batch(campaign_id, results, now)
+            total += count
+            if count < RECYCLE_BATCH:
+                return total
+
+    async def _recycle_batch(self, campaign_id: int, results: Sequence[str], now: datetime) -> int:
+        stamp = self._database.clock.text(now)
+        wanted = f" AND result IN ({placeholders(results)})" if results else ""
+
+        async def recycle(statements: Statements) -> int:
+            count = await statements.execute(
+                "UPDATE discador_contatos SET status = 'pending', attempts = 0, result = NULL, "
+                "next_attempt = NULL, updated_at = %s "
+                f"WHERE campaign_id = %s AND status = 'failed'{wanted} LIMIT {RECYCLE_BATCH}",
+                stamp,
+                campaign_id,
+                *results,
+            )
+            if count:
+                await statements.execute(
+                    "UPDATE discador_campanhas SET processed_contacts = GREATEST(0, processed_contacts - %s), "
+                    "updated_at = %s WHERE id = %s",
+                    count,
+                    stamp,
+                    campaign_id,
+                )
+            return count
+
+        return await self._database.run(recycle)
+
+    async def _insert(self, campaign_id: int, leads: Sequence[NewLead], now: datetime, max_attempts: int) -> None:
+        stamp = self._database.clock.text(now)
+        values: list[object] = []
+        for lead in leads:
+            attempts = max_attempts if lead.max_attempts is None else lead.max_attempts
+            values += (campaign_id, lead.name[:MAX_NAME], lead.phone_number, lead.alternate_phone, attempts)
+            values += (stamp, stamp)
+        rows = ", ".join(["(%s, %s, %s, %s, %s, 0, 'pending', %s, %s)"] * len(leads))
+
+        async def insert(statements: Statements) -> None:
+            await statements.execute(
+                "INSERT INTO discador_contatos (campaign_id, name, phone_number, alternate_phone, max_attempts, "
+                f"attempts, status, created_at, updated_at) VALUES {rows}",
+                *values,
+            )
+            await statements.execute(
+                "UPDATE discador_campanhas SET total_contacts = total_contacts + %s, updated_at = %s WHERE id = %s",
+                len(leads),
+                stamp,
+                campaign_id,
+            )
+
+        await self._database.run(insert)
+
+    async def _rows(self, sql: str, *values: object) -> list[list[Any]]:
+        return await self._database.run(lambda statements: statements.rows(sql, *values))
+
+    async def _select(self, sql: str, *values: object) -> list[Lead]:
+        return [lead_from(row, self._database.clock) for row in await self._rows(sql, *values)]
+
+
+def _fits(lead: NewLead) -> bool:
+    return len(lead.phone_number) <= MAX_PHONE and len(lead.alternate_phone or "") <= MAX_PHONE
+
+
+async def _batches(leads: Iterable[NewLead] | AsyncIterable[NewLead], size: int) -> AsyncIterator[list[NewLead]]:
+    batch: list[NewLead] = []
+    if isinstance(leads, AsyncIterable):
+        async for lead in leads:
+            batch.append(lead)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    else:
+        for lead in leads:
+            batch.append(lead)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    if batch:
+        yield batch

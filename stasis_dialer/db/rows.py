@@ -1,0 +1,172 @@
+"""Rows of the legacy's tables as the core's values, and back.
+
+Rows are read as one JSON array each, so that a lead or a call is decoded the same way wherever it is read. A state that
+the dialer does not know (the old panel may write any word) is read as the one in which nothing is dialled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, Fault, Lead, LeadStatus
+from stasis_dialer.db.clock import LegacyClock, utc_moment, utc_text
+
+W = TypeVar("W", bound=StrEnum)
+
+LEAD_JSON: Final = (
+    "JSON_ARRAY(id, campaign_id, name, phone_number, alternate_phone, attempts, max_attempts, "
+    "last_attempt, next_attempt, status, result)"
+)
+
+CALL_COLUMNS: Final = (
+    "unique_id",
+    "source_extension",
+    "destination_extension",
+    "start_time",
+    "answer_time",
+    "end_time",
+    "duration",
+    "app",
+    "campaign_id",
+    "lead_id",
+    "trunk",
+    "agent_leg_id",
+    "bridge_id",
+    "started_at",
+    "dialled_at",
+    "ringing_at",
+    "answered_at",
+    "bridged_at",
+    "ended_at",
+    "disposition",
+    "fault",
+    "hangup_cause",
+    "tech_cause",
+    "hung_up_by",
+    "timeline",
+    "is_end_estimated",
+    "status",
+)
+"""`is_end_estimated` and `status` come last: an upsert's guard reads them as they were before it."""
+
+CALL_JSON: Final = f"JSON_ARRAY({', '.join(CALL_COLUMNS)})"
+
+_encode_timeline = msgspec.json.Encoder().encode
+_decode_timeline = msgspec.json.Decoder().decode
+
+
+def word(words: type[W], text: Any, otherwise: W) -> W:
+    """A state's word as its enum; `otherwise` for one that the dialer does not know."""
+    try:
+        return words(text)
+    except ValueError:
+        return otherwise
+
+
+def optional_word(words: type[W], text: Any) -> W | None:
+    """As `word`, for a column that may be empty."""
+    try:
+        return words(text) if text else None
+    except ValueError:
+        return None
+
+
+def lead_from(row: Sequence[Any], clock: LegacyClock) -> Lead:
+    """A row of `LEAD_JSON`."""
+    return Lead(
+        id=row[0],
+        campaign_id=row[1],
+        name=row[2] or "",
+        phone_number=row[3] or "",
+        alternate_phone=row[4] or None,
+        attempts=row[5] or 0,
+        max_attempts=row[6] or 0,
+        last_attempt_at=clock.moment(row[7]),
+        next_attempt_at=clock.moment(row[8]),
+        status=word(LeadStatus, row[9], LeadStatus.FAILED),
+        result=row[10],
+    )
+
+
+def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:
+    """A call in the order of `CALL_COLUMNS`."""
+    return (
+        record.call_id,
+        record.agent or "",
+        record.number,
+        clock.text(record.started_at),
+        clock.text(record.answered_at),
+        clock.text(record.ended_at),
+        record.duration_seconds,
+        record.app,
+        record.campaign_id,
+        record.lead_id,
+        record.trunk,
+        record.agent_leg_id,
+        record.bridge_id,
+        utc_text(record.started_at),
+        utc_text(record.dialled_at),
+        utc_text(record.ringing_at),
+        utc_text(record.answered_at),
+        utc_text(record.bridged_at),
+        utc_text(record.ended_at),
+        record.disposition and record.disposition.value,
+        record.fault and record.fault.value,
+        record.hangup_cause,
+        record.tech_cause,
+        record.hung_up_by,
+        timeline_text(record.timeline),
+        1 if record.is_end_estimated else 0,
+        record.status.value,
+    )
+
+
+def call_from(row: Sequence[Any], clock: LegacyClock) -> CallRecord:
+    """A row of `CALL_JSON`; a call that the legacy wrote has only the legacy's times."""
+    return CallRecord(
+        call_id=row[0],
+        app=row[7] or "",
+        campaign_id=row[8],
+        lead_id=row[9],
+        number=row[2] or "",
+        trunk=row[10],
+        status=word(CallStatus, row[26], CallStatus.FINISHED),
+        agent=row[1] or None,
+        agent_leg_id=row[11],
+        bridge_id=row[12],
+        started_at=utc_moment(row[13]) or clock.moment(row[3]),
+        dialled_at=utc_moment(row[14]),
+        ringing_at=utc_moment(row[15]),
+        answered_at=utc_moment(row[16]) or clock.moment(row[4]),
+        bridged_at=utc_moment(row[17]),
+        ended_at=utc_moment(row[18]) or clock.moment(row[5]),
+        duration_seconds=row[6] or 0,
+        disposition=optional_word(Disposition, row[19]),
+        fault=optional_word(Fault, row[20]),
+        hangup_cause=row[21],
+        tech_cause=row[22],
+        hung_up_by=row[23],
+        is_end_estimated=bool(row[25]),
+        timeline=timeline_from(row[24]),
+    )
+
+
+def timeline_text(timeline: Sequence[tuple[datetime, str]]) -> str | None:
+    """A timeline as JSON: an array of [time in UTC, what happened]."""
+    if not timeline:
+        return None
+    return _encode_timeline([(utc_text(moment), text) for moment, text in timeline]).decode()
+
+
+def timeline_from(text: str | None) -> tuple[tuple[datetime, str], ...]:
+    """A stored timeline; empty when there is none, or none that can be read."""
+    try:
+        entries = _decode_timeline(text) if text else ()
+        return tuple((moment, str(what)) for at, what in entries if (moment := utc_moment(at)))
+    except (msgspec.DecodeError, TypeError, ValueError):
+        return ()
