@@ -1,8 +1,8 @@
 """Free loopback addresses and ports, so that several labs run side by side.
 
-Linux answers on all of 127.0.0.0/8. Each lab takes a block of its own for SIP and media, so its ports never meet another
-lab's; HTTP and SQL listen on 127.0.0.1 and take whatever port is free. A choice is a guess until the program has bound it:
-whoever starts one tries again with another choice when it finds the place taken.
+Linux answers on all of 127.0.0.0/8. Each lab takes a block of its own for SIP and media, so its ports never meet
+another lab's; HTTP and SQL listen on 127.0.0.1 and take whatever port is free. A choice is a guess until the program
+has bound it: whoever starts one tries again with another choice when it finds the place taken.
 """
 
 import random

@@ -1,8 +1,8 @@
 """Packages of a Debian suite, downloaded and unpacked into a folder without installing and without root.
 
-Reads the machine's own apt sources for the mirror and its keyring, so no address is written here, and lets the machine's
-own `apt-get` fetch with private lists, cache and status: proxies and logins of the machine stay in force, signatures are
-verified, and nothing of the system is changed.
+Reads the machine's own apt sources for the mirror and its keyring, so no address is written here, and lets the
+machine's own `apt-get` fetch with private lists, cache and status: proxies and logins of the machine stay in force,
+signatures are verified, and nothing of the system is changed.
 """
 
 import os

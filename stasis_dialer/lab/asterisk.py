@@ -84,7 +84,7 @@ class Asterisk:
     def wait_ready(self) -> None:
         """Wait until ARI answers and everything is loaded.
 
-        Raises: PlaceTaken when an address was taken; LabError with the last log lines when it ends or is not ready in time.
+        Raises: PlaceTaken when an address was taken; LabError when it ends or is not ready in time.
         """
         until(self._is_ready_or_dead, f"{self.name} to answer on ARI", START_SECONDS)
         if not self.process.is_running():
@@ -153,7 +153,7 @@ class Asterisk:
         return True
 
     def _run_folder(self) -> Path:
-        """Where the control socket is: with the rest, or in the system's folder for temporary files if the path is long."""
+        """Where the control socket is: with the rest, or among the temporary files if that path is too long."""
         folder = self.folder / "run"
         if len(str(folder / "asterisk.ctl")) < SOCKET_PATH_LIMIT:
             return folder

@@ -1,8 +1,8 @@
 """One program of the lab as a process: started, known by its pid file, ended by its id and never by name.
 
-A process is recognised by its start time and its command line together, so that a pid file left by a crash can never end
-somebody else's process. An owned process ends with the process that started it, however that one ends; a detached one
-lives on until it is stopped.
+A process is recognised by its start time and its command line together, so that a pid file left by a crash can never
+end somebody else's process. An owned process ends with the process that started it, however that one ends; a detached
+one lives on until it is stopped.
 """
 
 import contextlib
@@ -87,9 +87,13 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    def ask_to_end(self) -> None:
+        """Ask the program for an orderly end, and do not wait."""
+        self.signal(signal.SIGTERM)
+
     def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
         """End the program in order, or by force when it takes longer than `grace_seconds`."""
-        self.signal(signal.SIGTERM)
+        self.ask_to_end()
         try:
             until(lambda: not self.is_running(), f"{self.name} to end", grace_seconds)
         except LabError:

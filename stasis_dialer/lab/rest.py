@@ -1,4 +1,4 @@
-"""Single ARI requests for the lab itself: plain HTTP, blocking, no events. The dialer's client is `stasis_dialer.ari`."""
+"""Single ARI requests for the lab itself: blocking, without events. The dialer's client is `stasis_dialer.ari`."""
 
 import base64
 import http.client
