@@ -97,6 +97,31 @@ def sit_down(agent: Agent, now: float) -> Step:
     return _settle(agent, now)
 
 
+def found_again(agent: Agent, *, is_leg_there: bool, is_in_bridge: bool, call_id: str | None, now: float) -> Step:
+    """A session after a restart of the dialer: `call_id` is the customer who is in the bridge with the agent now."""
+    bare = replace(agent, call_id=call_id, is_leg_up=is_leg_there, deadline=None)
+    if not is_leg_there:
+        bare = replace(bare, leg_id=None, bridge_id=None)
+        if agent.is_always_on or agent.state is S.LOGGED_OFF:
+            return _end(bare, now)
+        return (bare, ()) if agent.state is S.PAUSED else _settle(bare, now)
+    assert agent.leg_id is not None
+    if agent.state is S.LOGGED_OFF:
+        return _log_out(bare, now)
+    if call_id is not None:
+        return _enter(bare, S.ON_CALL, now), (m.Save(),)
+    if not agent.is_always_on:
+        closing = replace(bare, deadline=now + LEG_SECONDS)
+        return _enter(closing, S.RINGING, now), (m.HangUp(agent.leg_id), m.Save())
+    if is_in_bridge:
+        return (bare, ()) if agent.state is S.PAUSED else _settle(bare, now)
+    assert agent.bridge_id is not None
+    wants_pause = agent.pause_reason if agent.state is S.PAUSED else None
+    back = replace(bare, wants_pause=wants_pause, deadline=now + CREATE_SECONDS)
+    commands = (m.CreateBridge(agent.bridge_id), m.Join(agent.leg_id, agent.bridge_id), m.Save())
+    return _enter(back, S.RINGING, now), commands
+
+
 def advance(agent: Agent, event: m.Event, now: float) -> Step:
     """What the session becomes by this event, and what is to be done.
 

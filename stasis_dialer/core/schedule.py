@@ -70,8 +70,8 @@ def lead_outcome(
     is_attempt_given_back: bool,
     now: datetime,
 ) -> LeadOutcome:
-    """What an ended attempt makes of its lead. `lead` is as it was reserved: before this attempt was counted."""
-    attempts = lead.attempts if is_attempt_given_back else lead.attempts + 1
+    """What an ended attempt makes of its lead. `lead` is as its reservation left it: this attempt is counted."""
+    attempts = lead.attempts - 1 if is_attempt_given_back else lead.attempts
     again_at = next_attempt(disposition, attempts, lead, campaign, now)
     if disposition is Disposition.ANSWERED:
         status = LeadStatus.COMPLETED

@@ -23,6 +23,7 @@ from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.trunks import Trunks
+from stasis_dialer.errors import NumberRefused
 from stasis_dialer.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -72,13 +73,14 @@ class Calls:
     def place(self, reservation: Reservation, campaign: Campaign, trunk: Trunk) -> None:
         """Begin the attempt of a committed reservation on a trunk whose room was taken.
 
-        Raises: NumberRefused when the trunk's format makes no number of it: nothing is sent.
+        A number that the trunk's format cannot express ends the attempt before anything is sent.
         """
-        create = m.CreateLeg(
-            reservation.call_id,
-            dial_endpoint(trunk, reservation.number),
-            leg_variables(reservation.call_id, campaign, trunk),
-        )
+        refused = ""
+        try:
+            endpoint = dial_endpoint(trunk, reservation.number)
+        except NumberRefused as error:
+            endpoint, refused = "", str(error)
+        create = m.CreateLeg(reservation.call_id, endpoint, leg_variables(reservation.call_id, campaign, trunk))
         call, commands = call_machine.start(
             reservation.call_id, campaign, reservation.lead, reservation.number, trunk, create, self._clock.now()
         )
@@ -91,7 +93,11 @@ class Calls:
             number=masked(reservation.number),
         )
         self._metrics.placed(campaign.name, trunk.name)
-        self.adopt(call, commands)
+        if not refused:
+            self.adopt(call, commands)
+            return
+        log.error("number-refused-by-trunk", call_id=call.call_id, trunk=trunk.name, why=refused)
+        self._dispatcher.post(self.adopt(call), m.OriginateRejected(0, refused))
 
     def adopt(self, call: Call, commands: Iterable[m.Command] = ()) -> Actor[Call]:
         """Make a call live, a new one or one that was found after a restart."""
@@ -139,14 +145,16 @@ class Calls:
     def _finish(self, actor: Actor[Call]) -> None:
         call = actor.machine
         assert call.disposition is not None
-        outcome = call.lead and schedule.lead_outcome(
-            call.call_id,
-            call.lead,
-            call.campaign,
-            call.disposition,
-            is_attempt_given_back=call.is_attempt_given_back,
-            now=self._clock.utc_now(),
-        )
+        outcome = None
+        if call.lead is not None:
+            outcome = schedule.lead_outcome(
+                call.call_id,
+                call.lead,
+                call.campaign,
+                call.disposition,
+                is_attempt_given_back=call.is_attempt_given_back,
+                now=self._clock.utc_now(),
+            )
         self._journal.finish(cdr.record(call, self._app, self._clock.utc), outcome)
         self._dispatcher.remove(actor)
         self._by_campaign[call.campaign.id].pop(call.call_id, None)

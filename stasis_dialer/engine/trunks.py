@@ -9,7 +9,7 @@ from stasis_dialer.engine.clock import Clock
 from stasis_dialer.errors import Refused
 
 BURST_SECONDS = 0.1
-"""Unused calls are kept for so long, so that a late tick does not lower the rate; a tenth of a second's calls at most."""
+"""Unused calls are kept for so long: a late tick does not lower the rate, and a burst stays small."""
 
 
 class TrunkGate:

@@ -1,0 +1,336 @@
+"""The agents' desk: live sessions and their legs, and the customers who wait for one of them.
+
+Guarantees that a customer is given to an agent who is available, that one agent has one customer, and that whoever is
+reserved for a call is given back when the call is over, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from stasis_dialer.core import agent as agent_machine
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent import Agent
+from stasis_dialer.core.call import Call
+from stasis_dialer.core.model import AgentSession, AgentState, Campaign, ConnectMode
+from stasis_dialer.core.routing import choose_agent
+from stasis_dialer.engine.actor import Actor
+from stasis_dialer.engine.clock import Clock
+from stasis_dialer.engine.dispatch import Dispatcher
+from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, SESSION, Ids
+from stasis_dialer.engine.journal import Journal
+from stasis_dialer.errors import Refused
+
+log = structlog.get_logger(__name__)
+
+LONGEST_SHIFT_SECONDS: Final = 57_600
+"""Dead-man limit of an always-on leg: 16 hours, longer than any shift that the law allows."""
+EXTENSION_SIGNS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    call_id: str
+    campaign: Campaign
+    name: str
+    number: str
+    answered_at: float
+
+
+class Desk:
+    """Every agent who is logged in, and every customer who needs one."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        journal: Journal,
+        ids: Ids,
+        app: str,
+        endpoint: str,
+        auto_answer_header: str,
+        campaigns: Callable[[], Mapping[int, Campaign]],
+        on_free: Callable[[], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._journal = journal
+        self._ids = ids
+        self._app = app
+        self._endpoint = endpoint
+        self._auto_answer_header = auto_answer_header
+        self._campaigns = campaigns
+        self._on_free = on_free
+        self._by_extension: dict[str, Actor[Agent]] = {}
+        self._with_call: dict[str, Actor[Agent]] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._registered: set[str] | None = None
+        self._is_match_due = False
+
+    # --- what others see --------------------------------------------------------------------------------------------
+
+    def agents(self) -> list[Agent]:
+        """Every session that is not over."""
+        return [actor.machine for actor in self._by_extension.values()]
+
+    def find(self, extension: str) -> Agent | None:
+        """The session of an extension."""
+        actor = self._by_extension.get(extension)
+        return actor.machine if actor else None
+
+    def free(self) -> list[frozenset[int]]:
+        """For each available agent the campaigns served (empty: all)."""
+        return [a.campaigns for a in self.agents() if a.state is AgentState.AVAILABLE]
+
+    def logged_in(self, campaign_id: int) -> int:
+        """How many agents serve a campaign, whatever they do now."""
+        return sum(1 for a in self.agents() if a.state is not AgentState.LOGGED_OFF and a.serves(campaign_id))
+
+    # --- customers --------------------------------------------------------------------------------------------------
+
+    def seek(self, call: Call) -> None:
+        """A customer needs an agent: now, or as soon as one is free."""
+        name = call.lead.name if call.lead else ""
+        answered_at = call.answered_at if call.answered_at is not None else self._clock.now()
+        self._waiting[call.call_id] = _Waiting(call.call_id, call.campaign, name, call.number, answered_at)
+        self._match()
+
+    def withdraw(self, call_id: str, is_broken: bool) -> None:
+        """The customer needs no agent any more; a broken agent's leg is looked after."""
+        self._waiting.pop(call_id, None)
+        actor = self._with_call.pop(call_id, None)
+        if actor is None:
+            return
+        self._dispatcher.post(actor, m.CustomerGone(call_id))
+        if is_broken and actor.machine.is_always_on and actor.machine.bridge_id:
+            self._dispatcher.post(actor, m.JoinFailed(actor.machine.bridge_id, "a customer could not be added"))
+
+    def joined(self, call_id: str) -> None:
+        """The customer is in the agent's bridge."""
+        actor = self._with_call.get(call_id)
+        if actor is not None:
+            self._dispatcher.post(actor, m.CustomerJoined(call_id))
+
+    def over(self, call_id: str) -> None:
+        """The call has ended: whoever had it is free of it."""
+        self.withdraw(call_id, is_broken=False)
+
+    def _match(self) -> None:
+        """Give waiting customers, the longest waiting first, to the agents who fit."""
+        self._is_match_due = False
+        for waiting in sorted(self._waiting.values(), key=lambda w: w.answered_at):
+            agent = choose_agent(self.agents(), waiting.campaign.id)
+            if agent is not None:
+                del self._waiting[waiting.call_id]
+                self._assign(self._by_extension[agent.extension], waiting)
+        if not self._waiting:
+            self._on_free()
+
+    def _assign(self, actor: Actor[Agent], waiting: _Waiting) -> None:
+        agent, campaign = actor.machine, waiting.campaign
+        assigned = m.Assigned(
+            call_id=waiting.call_id,
+            leg_id=self._ids.new(AGENT_LEG),
+            bridge_id=self._ids.new(BRIDGE),
+            wrap_up_seconds=campaign.wrap_up_seconds,
+            ring_seconds=campaign.agent_ring_seconds,
+        )
+        create = None
+        if not agent.is_always_on:
+            header = self._auto_answer_header if campaign.auto_answer else ""
+            limit = campaign.agent_ring_seconds + campaign.max_call_seconds + 60
+            variables = self._leg_variables(agent, limit, waiting.name, waiting.number, header)
+            create = m.CreateLeg(assigned.leg_id, agent.endpoint, variables)
+            self._dispatcher.claim(actor, assigned.leg_id)
+        self._with_call[waiting.call_id] = actor
+        machine, commands = agent_machine.assign(agent, assigned, create, self._clock.now())
+        self._dispatcher.apply(actor, machine, commands)
+
+    # --- logging in and out -----------------------------------------------------------------------------------------
+
+    def log_in(self, extension: str, campaigns: Iterable[int] = (), connect: ConnectMode | None = None) -> Agent:
+        """Open a session; an always-on agent's telephone is called.
+
+        Raises: Refused when the extension is no extension, is logged in, or its telephone is not registered.
+        """
+        self._check(extension)
+        if connect is None:
+            connect = self._connect_mode(campaigns)
+        if connect is ConnectMode.ALWAYS_ON and self._registered is not None and extension not in self._registered:
+            raise Refused(f"the telephone is not registered: extension={extension}; is it switched on?")
+        actor = self._open(extension, campaigns, connect)
+        agent, now = actor.machine, self._clock.now()
+        if connect is ConnectMode.ON_DEMAND:
+            self._dispatcher.add(actor, *agent_machine.sit_down(agent, now), ())
+            return actor.machine
+        leg_id, bridge_id = self._ids.new(AGENT_LEG), self._ids.new(BRIDGE)
+        create = m.CreateLeg(leg_id, agent.endpoint, self._leg_variables(agent, LONGEST_SHIFT_SECONDS, "", "", ""))
+        self._dispatcher.add(actor, *agent_machine.call_phone(agent, leg_id, bridge_id, create, now), (leg_id,))
+        return actor.machine
+
+    def phone_logs_in(self, extension: str, leg_id: str, campaigns: Iterable[int] = ()) -> Agent:
+        """Open a session for the telephone that called us; `leg_id` is its channel.
+
+        Raises: Refused when the extension is no extension or is logged in already.
+        """
+        self._check(extension)
+        connect = self._connect_mode(campaigns)
+        actor = self._open(extension, campaigns, connect)
+        agent, now = actor.machine, self._clock.now()
+        if connect is ConnectMode.ON_DEMAND:
+            self._dispatcher.add(actor, *agent_machine.sit_down(agent, now), ())
+            return actor.machine
+        step = agent_machine.phone_called(agent, leg_id, self._ids.new(BRIDGE), now)
+        self._dispatcher.add(actor, *step, (leg_id,))
+        return actor.machine
+
+    def tell(self, extension: str, event: m.Event) -> Agent:
+        """Hand an agent's wish (pause, unpause, logout, wrap-up done) to the session.
+
+        Raises: Refused when the extension is not logged in.
+        """
+        actor = self._by_extension.get(extension)
+        if actor is None:
+            raise Refused(f"the agent is not logged in: extension={extension}; log in with: agent login {extension}")
+        self._dispatcher.post(actor, event)
+        return actor.machine
+
+    def log_all_out(self) -> int:
+        """Everybody goes home; answers how many."""
+        for actor in list(self._by_extension.values()):
+            self._dispatcher.post(actor, m.LogoutRequested())
+        return len(self._by_extension)
+
+    def adopt(self, agent: Agent, commands: Iterable[m.Command] = ()) -> None:
+        """Take over a session that was found after a restart."""
+        actor = self._actor(agent)
+        self._by_extension[agent.extension] = actor
+        if agent.call_id:
+            self._with_call[agent.call_id] = actor
+        self._dispatcher.add(actor, agent, commands, [agent.leg_id] if agent.leg_id else [])
+        if agent.state is AgentState.AVAILABLE:
+            self._match_soon()
+
+    def phones(self, registered: set[str]) -> None:
+        """Which telephones can be reached now; sessions hear only of changes."""
+        before, self._registered = self._registered, registered
+        for extension, actor in list(self._by_extension.items()):
+            is_there = extension in registered
+            if before is None or is_there != (extension in before) or is_there != actor.machine.is_registered:
+                self._dispatcher.post(actor, m.PhoneRegistered() if is_there else m.PhoneUnregistered())
+
+    def _check(self, extension: str) -> None:
+        if not extension or len(extension) > 10 or not set(extension) <= EXTENSION_SIGNS:
+            raise Refused(f"not an extension: {extension[:20]!r}; at most 10 letters and digits")
+        known = self._by_extension.get(extension)
+        if known is not None and known.machine.state is not AgentState.LOGGED_OFF:
+            raise Refused(f"the agent is logged in already: extension={extension} state={known.machine.state}")
+
+    def _connect_mode(self, campaigns: Iterable[int]) -> ConnectMode:
+        """Always-on as soon as one of the campaigns wants it: such a leg serves the others too."""
+        known = self._campaigns()
+        wanted = set(campaigns)
+        modes = {c.connect for c in known.values() if not wanted or c.id in wanted}
+        if modes and ConnectMode.ALWAYS_ON not in modes:
+            return ConnectMode.ON_DEMAND
+        return ConnectMode.ALWAYS_ON
+
+    def _open(self, extension: str, campaigns: Iterable[int], connect: ConnectMode) -> Actor[Agent]:
+        now = self._clock.now()
+        agent = Agent(
+            session_id=self._ids.new(SESSION),
+            extension=extension,
+            endpoint=self._endpoint.format(extension=extension),
+            connect=connect,
+            campaigns=frozenset(campaigns),
+            state=AgentState.LOGGED_OFF,
+            since=now,
+            logged_in_at=now,
+            free_since=now,
+            is_registered=self._registered is None or extension in self._registered,
+        )
+        actor = self._actor(agent)
+        self._by_extension[extension] = actor
+        log.info("agent-login", agent=extension, session_id=agent.session_id, connect=str(connect))
+        return actor
+
+    def _actor(self, agent: Agent) -> Actor[Agent]:
+        return Actor(agent.session_id, "agent", agent, agent_machine.advance, self._local)
+
+    def _leg_variables(
+        self, agent: Agent, limit_seconds: float, name: str, number: str, header: str
+    ) -> tuple[tuple[str, str], ...]:
+        variables = [("TIMEOUT(absolute)", str(round(limit_seconds))), ("SD_AGENT", agent.extension)]
+        if number:
+            variables.append(("CONNECTEDLINE(num,i)", number))
+        if name:
+            variables.append(("CONNECTEDLINE(name,i)", _displayable(name)))
+        if header:
+            title, _, value = header.partition(":")
+            variables.append((f"PJSIP_HEADER(add,{title.strip()})", value.strip()))
+        return tuple(variables)
+
+    # --- commands that need no Asterisk -----------------------------------------------------------------------------
+
+    def _local(self, actor: Actor[Agent], command: m.Command) -> bool:
+        if isinstance(command, m.TellCall):
+            call = self._dispatcher.find(command.call_id)
+            if call is not None:
+                self._dispatcher.post(call, command.event)
+            elif not isinstance(command.event, m.AgentLost):
+                self._dispatcher.post(actor, m.CustomerGone(command.call_id))
+        elif isinstance(command, m.Save):
+            self._journal.session(self.session_of(actor.machine))
+            if actor.machine.state is AgentState.AVAILABLE:
+                self._match_soon()
+        elif isinstance(command, m.EndSession):
+            self._end(actor)
+        else:
+            return False
+        return True
+
+    def _end(self, actor: Actor[Agent]) -> None:
+        agent = actor.machine
+        self._journal.session(self.session_of(agent))
+        self._dispatcher.remove(actor)
+        if self._by_extension.get(agent.extension) is actor:
+            del self._by_extension[agent.extension]
+        for call_id in [id_ for id_, owner in self._with_call.items() if owner is actor]:
+            del self._with_call[call_id]
+        log.info("agent-logout", agent=agent.extension, session_id=agent.session_id)
+
+    def session_of(self, agent: Agent) -> AgentSession:
+        """The session as the database keeps it."""
+        utc = self._clock.utc
+        return AgentSession(
+            session_id=agent.session_id,
+            extension=agent.extension,
+            app=self._app,
+            connect=agent.connect,
+            state=agent.state,
+            logged_in_at=utc(agent.logged_in_at),
+            campaigns=tuple(sorted(agent.campaigns)),
+            state_since=utc(agent.since),
+            pause_reason=agent.pause_reason,
+            leg_id=agent.leg_id,
+            bridge_id=agent.bridge_id,
+            call_id=agent.call_id,
+            logged_out_at=utc(agent.logged_out_at) if agent.logged_out_at is not None else None,
+            seconds={str(state): seconds for state, seconds in agent.seconds.items()},
+        )
+
+    def _match_soon(self) -> None:
+        if not self._is_match_due:
+            self._is_match_due = True
+            asyncio.get_running_loop().call_soon(self._match)
+
+
+def _displayable(name: str) -> str:
+    """A name as a telephone may show it: no signs that mean something in SIP or in the dialplan."""
+    cleaned: Any = "".join(sign for sign in name if sign.isalnum() or sign in " .-'")
+    return str(cleaned)[:40].strip()

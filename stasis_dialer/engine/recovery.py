@@ -1,0 +1,343 @@
+"""After a start or a gap: what we believe against what Asterisk has.
+
+Guarantees that a pair that talks goes on talking and gets its CDR, that a call which ended unseen is closed by our own
+clocks, that a lead of a dialer that was killed is closed or released once, and that nothing of ours is left behind in
+Asterisk that nobody knows. The decisions (`find_calls` and those below) are pure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import structlog
+
+from stasis_dialer.ari import AriError, Transport
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent import Agent, found_again
+from stasis_dialer.core.call import JOIN_SECONDS, RING_SLACK_SECONDS, Call, CallState
+from stasis_dialer.core.model import AgentSession, AgentState, CallRecord, Campaign, Lead
+from stasis_dialer.engine.calls import Calls
+from stasis_dialer.engine.campaigns import CampaignBook
+from stasis_dialer.engine.clock import Clock
+from stasis_dialer.engine.desk import Desk
+from stasis_dialer.engine.dispatch import Dispatcher
+from stasis_dialer.engine.ids import Ids
+from stasis_dialer.engine.trunks import Trunks
+from stasis_dialer.errors import AriUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+class OpenCalls(Protocol):
+    """Calls that have not ended as far as the database knows."""
+
+    async def open_calls(self, app: str) -> Sequence[CallRecord]: ...
+
+
+class OpenSessions(Protocol):
+    """Agents' sessions without a logout."""
+
+    async def open_sessions(self, app: str) -> Sequence[AgentSession]: ...
+
+
+class LeadById(Protocol):
+    """One lead."""
+
+    async def get(self, lead_id: int) -> Lead | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What an earlier process of this application left in the database."""
+
+    records: Sequence[CallRecord]
+    sessions: Sequence[AgentSession]
+    leads: Mapping[int, Lead]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Asterisk's channels and bridges at one moment: channel id to its JSON, bridge id to its channels' ids."""
+
+    channels: Mapping[str, Mapping[str, Any]]
+    bridges: Mapping[str, frozenset[str]]
+
+    def bridge_of(self, leg_id: str) -> str | None:
+        """The bridge that a leg is in."""
+        return next((bridge for bridge, legs in self.bridges.items() if leg_id in legs), None)
+
+
+class Recovery:
+    """Brings belief and reality together."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        calls: Calls,
+        desk: Desk,
+        trunks: Trunks,
+        book: CampaignBook,
+        ids: Ids,
+        app: str,
+        endpoint: str,
+    ) -> None:
+        self._transport = transport
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._calls = calls
+        self._desk = desk
+        self._trunks = trunks
+        self._book = book
+        self._ids = ids
+        self._app = app
+        self._endpoint = endpoint
+
+    async def look(self) -> Seen:
+        """Asterisk's channels and bridges now.
+
+        Raises: AriError, AriUnavailable.
+        """
+        channels, bridges = await asyncio.gather(
+            self._transport.request("GET", "/channels"), self._transport.request("GET", "/bridges")
+        )
+        return Seen(
+            {channel["id"]: channel for channel in channels.json()},
+            {bridge["id"]: frozenset(bridge["channels"]) for bridge in bridges.json()},
+        )
+
+    async def after_start(self, calls: OpenCalls, sessions: OpenSessions, leads: LeadById) -> None:
+        """Take over what an earlier process of this application left: talking pairs, agents, calls, leads.
+
+        Everything is read before anything is taken over, so that a failure leaves nothing half done.
+        Raises: AriError, AriUnavailable, DatabaseUnavailable.
+        """
+        records = await calls.open_calls(self._app)
+        found = [await leads.get(record.lead_id) for record in records if record.lead_id is not None]
+        left = Left(records, await sessions.open_sessions(self._app), {lead.id: lead for lead in found if lead})
+        seen = await self.look()
+        lost = self._adopt(left, seen)
+        swept = await self._sweep(seen)
+        adopted = len(records) - lost
+        log.info("recovered", sessions=len(left.sessions), calls=adopted, lost=lost, swept=swept)
+
+    def _adopt(self, left: Left, seen: Seen) -> int:
+        """Make everything live again; answers how many calls ended unseen."""
+        now, at = self._clock.now(), self._clock.at
+        pairs = talking_pairs(left.records, left.sessions, seen)
+        paired = {session.session_id: call_id for call_id, session in pairs.items()}
+        for session in left.sessions:
+            self._desk.adopt(*revive_agent(session, self._endpoint, paired.get(session.session_id), seen, at, now))
+        lost = 0
+        for record in left.records:
+            lead = left.leads.get(record.lead_id or 0)
+            agent = pairs.get(record.call_id)
+            call = revive_call(record, self._book.of(record.campaign_id), lead, agent, seen, at, now)
+            call = replace(call, trunk=self._trunks.find(record.trunk))
+            if call.trunk is not None:
+                self._trunks.occupy(call.trunk.name)
+            actor = self._calls.adopt(call)
+            if record.call_id in seen.channels:
+                self._resume(actor.machine, seen)
+            else:
+                lost += 1
+                self._dispatcher.post(actor, m.LegGone(is_seen=False))
+        return lost
+
+    async def after_gap(self) -> None:
+        """Tell every live object what it may have missed."""
+        before = self._clock.now()
+        seen = await self.look()
+        for call in self._calls.all():
+            self._catch_up(call, seen, before)
+        for agent in self._desk.agents():
+            self._catch_up_agent(agent, seen)
+        swept = await self._sweep(seen)
+        log.info("caught-up", calls=len(self._calls.all()), swept=swept)
+
+    def _catch_up(self, call: Call, seen: Seen, before: float) -> None:
+        channel = seen.channels.get(call.call_id)
+        if channel is None:
+            if call.dialled_at is not None and call.dialled_at < before:
+                self._post(call.call_id, m.LegGone(is_seen=False))
+            return
+        if call.state is CallState.ORIGINATING and call.dialled_at is None:
+            self._post(call.call_id, m.LegCreated())
+        event = {"Ringing": m.Ringing(), "Up": m.Answered()}.get(str(channel.get("state")))
+        if event is not None and call.state in (CallState.ORIGINATING, CallState.RINGING):
+            self._post(call.call_id, event)
+        bridge = seen.bridge_of(call.call_id)
+        if bridge is not None and bridge == call.bridge_id:
+            self._post(call.call_id, m.Joined(bridge))
+        if call.state is CallState.SAFE_HARBOUR:
+            self._post(call.call_id, m.MessageEnded())
+
+    def _catch_up_agent(self, agent: Agent, seen: Seen) -> None:
+        """A leg that is still being created has its own deadline; one that was up tells all by being there."""
+        channel = seen.channels.get(agent.leg_id or "")
+        if agent.leg_id is None:
+            return
+        if channel is None:
+            if agent.is_leg_up:
+                self._post(agent.session_id, m.LegGone(is_seen=False))
+            return
+        if channel.get("state") == "Up" and not agent.is_leg_up:
+            self._post(agent.session_id, m.Answered())
+        if agent.bridge_id is not None and agent.leg_id in seen.bridges.get(agent.bridge_id, ()):
+            self._post(agent.session_id, m.Joined(agent.bridge_id))
+
+    def _resume(self, call: Call, seen: Seen) -> None:
+        """Set a revived call going again."""
+        if call.state is CallState.QUEUED:
+            self._desk.seek(call)
+        elif call.state is CallState.BRIDGED and call.agent is not None:
+            if call.agent_leg_id not in seen.channels:
+                self._post(call.call_id, m.AgentLost(call.agent))
+        elif call.state is CallState.ORIGINATING:
+            self._post(call.call_id, m.StopRequested())
+
+    def _post(self, id_: str, event: m.Event) -> None:
+        actor = self._dispatcher.find(id_)
+        if actor is not None:
+            self._dispatcher.post(actor, event)
+
+    async def _sweep(self, seen: Seen) -> int:
+        """Hang up our channels and destroy our bridges that nobody here knows."""
+        known = self._dispatcher.known_legs()
+        bridges = {agent.bridge_id for agent in self._desk.agents()} | {call.bridge_id for call in self._calls.all()}
+        strays = [f"/channels/{quote(id_, safe='')}" for id_ in self._stray_channels(seen) if id_ not in known]
+        strays += [
+            f"/bridges/{quote(id_, safe='')}" for id_ in seen.bridges if self._ids.is_ours(id_) and id_ not in bridges
+        ]
+        for path in strays:
+            log.warning("stray-removed", path=path)
+            try:
+                await self._transport.request("DELETE", path)
+            except (AriError, AriUnavailable) as error:
+                log.debug("stray-gone", path=path, why=str(error))
+        return len(strays)
+
+    def _stray_channels(self, seen: Seen) -> list[str]:
+        """Channels with an id of ours, or that sit in our application."""
+        return [
+            id_ for id_, channel in seen.channels.items() if self._ids.is_ours(id_) or is_in_app(channel, self._app)
+        ]
+
+
+def is_in_app(channel: Mapping[str, Any], app: str) -> bool:
+    """Whether a channel waits in this Stasis application."""
+    dialplan = channel.get("dialplan") or {}
+    return dialplan.get("app_name") == "Stasis" and str(dialplan.get("app_data", "")).split(",")[0] == app
+
+
+def talking_pairs(
+    records: Sequence[CallRecord], sessions: Sequence[AgentSession], seen: Seen
+) -> dict[str, AgentSession]:
+    """Which call's customer is in one bridge with which agent's leg: Asterisk knows, the last row may be too old."""
+    by_leg = {session.leg_id: session for session in sessions if session.leg_id}
+    pairs = {}
+    for record in records:
+        bridge = seen.bridge_of(record.call_id)
+        if bridge is not None:
+            session = next((by_leg[leg] for leg in seen.bridges[bridge] if leg in by_leg), None)
+            if session is not None:
+                pairs[record.call_id] = session
+    return pairs
+
+
+def revive_call(
+    record: CallRecord,
+    campaign: Campaign,
+    lead: Lead | None,
+    agent: AgentSession | None,
+    seen: Seen,
+    at: Callable[[datetime], float],
+    now: float,
+) -> Call:
+    """The call as its row and its channel tell; `agent` is the one in the bridge with the customer.
+
+    A call whose channel is gone keeps the state of its row, so that its end is classified by what it had reached.
+    """
+
+    def mark(moment: datetime | None) -> float | None:
+        return None if moment is None else at(moment)
+
+    channel = seen.channels.get(record.call_id)
+    state = str(channel.get("state")) if channel is not None else ""
+    reserved_at = at(record.started_at) if record.started_at else now
+    answered_at = mark(record.answered_at)
+    if answered_at is None and state == "Up":
+        answered_at = now
+    call = Call(
+        call_id=record.call_id,
+        campaign=campaign,
+        lead=lead,
+        number=record.number,
+        trunk=None,
+        state=CallState.ORIGINATING,
+        reserved_at=reserved_at,
+        deadline=now + JOIN_SECONDS,
+        dialled_at=reserved_at if record.dialled_at is None else at(record.dialled_at),
+        ringing_at=mark(record.ringing_at),
+        answered_at=answered_at,
+        timeline=(*((at(moment), what) for moment, what in record.timeline), (now, "recovered")),
+    )
+    if agent is not None or record.bridged_at is not None:
+        bridged_at = now if record.bridged_at is None else at(record.bridged_at)
+        return replace(
+            call,
+            state=CallState.BRIDGED,
+            bridged_at=bridged_at,
+            deadline=max(now, bridged_at + campaign.max_call_seconds),
+            agent=agent.extension if agent else record.agent,
+            agent_leg_id=agent.leg_id if agent else record.agent_leg_id,
+            bridge_id=seen.bridge_of(record.call_id) or record.bridge_id,
+        )
+    if answered_at is not None:
+        deadline = max(now, answered_at + campaign.answer_deadline_seconds)
+        return replace(call, state=CallState.QUEUED, deadline=deadline)
+    if state == "Ringing":
+        deadline = max(now, reserved_at + campaign.ring_timeout_seconds + RING_SLACK_SECONDS)
+        return replace(call, state=CallState.RINGING, deadline=deadline)
+    return call
+
+
+def revive_agent(
+    session: AgentSession,
+    endpoint: str,
+    call_id: str | None,
+    seen: Seen,
+    at: Callable[[datetime], float],
+    now: float,
+) -> tuple[Agent, tuple[m.Command, ...]]:
+    """The session as its row and its leg tell, and what mends it; `call_id` is the customer in the agent's bridge."""
+    since = at(session.state_since) if session.state_since else now
+    agent = Agent(
+        session_id=session.session_id,
+        extension=session.extension,
+        endpoint=endpoint.format(extension=session.extension),
+        connect=session.connect,
+        campaigns=frozenset(session.campaigns),
+        state=session.state,
+        since=since,
+        logged_in_at=at(session.logged_in_at),
+        free_since=since,
+        leg_id=session.leg_id,
+        bridge_id=session.bridge_id,
+        pause_reason=session.pause_reason,
+        logged_out_at=at(session.logged_out_at) if session.logged_out_at else None,
+        seconds={AgentState(state): seconds for state, seconds in session.seconds.items()},
+    )
+    return found_again(
+        agent,
+        is_leg_there=session.leg_id in seen.channels,
+        is_in_bridge=session.leg_id in seen.bridges.get(session.bridge_id or "", ()),
+        call_id=call_id,
+        now=now,
+    )

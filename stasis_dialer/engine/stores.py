@@ -1,0 +1,45 @@
+"""The database as the engine sees it: the repositories, under one name each. `db.store.Store` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from stasis_dialer.engine.campaigns import CampaignStore
+from stasis_dialer.engine.dialer import LeadStore
+from stasis_dialer.engine.journal import CallStore, SessionStore
+from stasis_dialer.engine.panel import PanelStore
+from stasis_dialer.engine.recovery import LeadById, OpenCalls, OpenSessions
+
+
+class LeasedLeads(LeadStore, LeadById, Protocol):
+    """Leads with their leases."""
+
+    async def renew(self, app: str, now: datetime, lease_seconds: float) -> int: ...
+
+    async def release_expired(self, now: datetime) -> Sequence[Any]: ...
+
+
+class Calls(CallStore, OpenCalls, Protocol):
+    """Calls, on their way and at their end."""
+
+
+class AgentStore(SessionStore, OpenSessions, PanelStore, Protocol):
+    """Sessions and telephones."""
+
+
+class Stores(Protocol):
+    """Everything that the engine reads and writes."""
+
+    @property
+    def campaigns(self) -> CampaignStore: ...
+
+    @property
+    def leads(self) -> LeasedLeads: ...
+
+    @property
+    def calls(self) -> Calls: ...
+
+    @property
+    def agents(self) -> AgentStore: ...
