@@ -122,6 +122,11 @@ INDICES = {
     ),
 }
 
+NEEDED_LENGTHS = {
+    "discador_contatos": (("result", 100),),
+    "discador_chamadas": (("unique_id", 64), ("source_extension", 20), ("destination_extension", 20)),
+}
+
 UNIQUE = (("painel_ramais", "number", "uq_dialer_number"), ("discador_chamadas", "unique_id", "uq_dialer_unique_id"))
 
 OWN_TABLES = f"""
@@ -211,33 +216,37 @@ def _take_over(table: str) -> None:
     missing = [f"ADD COLUMN IF NOT EXISTS `{name}` {kind}" for name, kind in LEGACY_COLUMNS[table]]
     missing += [f"ADD COLUMN IF NOT EXISTS `{name}` {kind} INVISIBLE" for name, kind in ADDED_COLUMNS[table]]
     missing += [f"ADD INDEX IF NOT EXISTS {name} ({columns})" for name, columns in INDICES[table]]
-    if table == "discador_chamadas":
-        missing += _widened_unique_id()
     op.execute(f"ALTER TABLE {table} {', '.join(missing)}")
+    for change in _widened(table):
+        op.execute(f"ALTER TABLE {table} {change}")
 
 
 def _new_columns(table: str) -> str:
     return ", ".join([LEGACY_KEYS[table], *(f"`{name}` {kind}" for name, kind in LEGACY_COLUMNS[table])])
 
 
-def _widened_unique_id() -> list[str]:
-    """Our ids are longer than those of an old Asterisk."""
-    column = (
-        op.get_bind()
-        .execute(
-            text(
-                "SELECT character_maximum_length, collation_name, character_set_name, is_nullable "
-                "FROM information_schema.columns WHERE table_schema = DATABASE() "
-                "AND table_name = 'discador_chamadas' AND column_name = 'unique_id'"
+def _widened(table: str) -> list[str]:
+    """Columns that are too narrow for what the dialer writes, such as an old Asterisk's `unique_id`."""
+    changes = []
+    for column, needed in NEEDED_LENGTHS.get(table, ()):
+        length, collation, charset, is_nullable, default = (
+            op.get_bind()
+            .execute(
+                text(
+                    "SELECT character_maximum_length, collation_name, character_set_name, is_nullable, column_default "
+                    "FROM information_schema.columns "
+                    "WHERE table_schema = DATABASE() AND table_name = :table AND column_name = :column"
+                ),
+                {"table": table, "column": column},
             )
+            .one()
         )
-        .one()
-    )
-    length, collation, charset, is_nullable = column
-    if length is None or length >= 64:
-        return []
-    null = "NULL" if is_nullable == "YES" else "NOT NULL"
-    return [f"MODIFY COLUMN unique_id VARCHAR(64) CHARACTER SET {charset} COLLATE {collation} {null}"]
+        if length is not None and length < needed:
+            null = "NULL" if is_nullable == "YES" else "NOT NULL"
+            default = "" if default is None else f"DEFAULT {default}"
+            kind = f"VARCHAR({needed}) CHARACTER SET {charset} COLLATE {collation} {null} {default}"
+            changes.append(f"MODIFY COLUMN `{column}` {kind}")
+    return changes
 
 
 def _engine(table: str) -> str:

@@ -70,8 +70,8 @@ class Agents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save_extensions(self, extensions: Sequence[ExtensionStatus], now: datetime) -> int:
-        """Write the telephones whose state differs from the panel's, with `now` as their last activity; their count.
+    async def save_extensions(self, extensions: Sequence[ExtensionStatus], now: datetime) -> None:
+        """Write the telephones whose state differs from the panel's, with `now` as their last activity.
 
         Raises: Refused for a number longer than the panel's column, before anything is written.
         """
@@ -79,10 +79,10 @@ class Agents:
             if not 0 < len(extension.number) <= MAX_EXTENSION:
                 raise Refused(f"the panel takes extensions of 1 to {MAX_EXTENSION} characters: {extension.number}")
         if not extensions:
-            return 0
+            return
         stamp = self._database.clock.text(now)
 
-        async def write(statements: Statements) -> int:
+        async def write(statements: Statements) -> None:
             numbers = [extension.number for extension in extensions]
             sql = (
                 "SELECT JSON_ARRAY(number, status_line1, status_line2, registered) FROM painel_ramais "
@@ -99,9 +99,8 @@ class Agents:
                     "registered = VALUES(registered), last_activity = VALUES(last_activity)",
                     *values,
                 )
-            return len(changed)
 
-        return await self._database.run(write)
+        await self._database.run(write)
 
     async def panel(self) -> list[PanelRow]:
         """All extensions, in order of their numbers."""

@@ -17,6 +17,7 @@ from stasis_dialer.db.campaign_settings import (
     LEGACY_COLUMNS,
     SETTINGS,
     checked_settings,
+    column_problems,
     read_settings,
     settings_of,
     settings_text,
@@ -210,12 +211,7 @@ def _as_fields(campaign: Campaign) -> dict[str, Any]:
 
 def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
     settings, problems = checked_settings({name: value for name, value in changes.items() if name in SETTINGS})
-    for name in ("max_channels", "impulse_factor", "max_multiplier", "average_call_time"):
-        value = changes.get(name, 1)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            problems += (f"bad setting: {name}={value!r}; a number of at least 0 is needed",)
-    if not 0 < len(changes.get("name", "x")) <= 255:
-        problems += ("bad setting: name; 1 to 255 characters are needed",)
+    problems += column_problems(changes)
     if problems:
         raise Refused("; ".join(problems))
     return settings

@@ -236,7 +236,7 @@ def database_url(url: str, password: str | None = None) -> URL:
         raise ConfigurationError(f"the database's url cannot be read; {hint}") from None
     if parsed.get_backend_name() not in ("mysql", "mariadb") or not parsed.database:
         raise ConfigurationError(f"not a MariaDB database: url={parsed.render_as_string(hide_password=True)}; {hint}")
-    parsed = parsed.set(drivername="mariadb+aiomysql")
+    parsed = parsed.set(drivername="mariadb+aiomysql").difference_update_query(["charset"])
     return parsed.set(password=password) if password is not None else parsed
 
 

@@ -56,6 +56,12 @@ CALL_COLUMNS: Final = (
 
 CALL_JSON: Final = f"JSON_ARRAY({', '.join(CALL_COLUMNS)})"
 
+_EXTENSION_LENGTH: Final = 20
+_NAME_LENGTH: Final = 64
+_WORD_LENGTH: Final = 20
+_LARGEST_SMALL: Final = 32767
+"""What the columns hold: a value that is too long is cut, and does not keep the other calls from being written."""
+
 _encode_timeline = msgspec.json.Encoder().encode
 _decode_timeline = msgspec.json.Decoder().decode
 
@@ -97,8 +103,8 @@ def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:
     """A call in the order of `CALL_COLUMNS`."""
     return (
         record.call_id,
-        record.agent or "",
-        record.number,
+        (record.agent or "")[:_EXTENSION_LENGTH],
+        record.number[:_EXTENSION_LENGTH],
         clock.text(record.started_at),
         clock.text(record.answered_at),
         clock.text(record.ended_at),
@@ -106,7 +112,7 @@ def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:
         record.app,
         record.campaign_id,
         record.lead_id,
-        record.trunk,
+        record.trunk and record.trunk[:_NAME_LENGTH],
         record.agent_leg_id,
         record.bridge_id,
         utc_text(record.started_at),
@@ -117,9 +123,9 @@ def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:
         utc_text(record.ended_at),
         record.disposition and record.disposition.value,
         record.fault and record.fault.value,
-        record.hangup_cause,
-        record.tech_cause,
-        record.hung_up_by,
+        _small(record.hangup_cause),
+        _small(record.tech_cause),
+        record.hung_up_by and record.hung_up_by[:_WORD_LENGTH],
         timeline_text(record.timeline),
         1 if record.is_end_estimated else 0,
         record.status.value,
@@ -154,6 +160,10 @@ def call_from(row: Sequence[Any], clock: LegacyClock) -> CallRecord:
         is_end_estimated=bool(row[25]),
         timeline=timeline_from(row[24]),
     )
+
+
+def _small(number: int | None) -> int | None:
+    return None if number is None else max(-1, min(number, _LARGEST_SMALL))
 
 
 def timeline_text(timeline: Sequence[tuple[datetime, str]]) -> str | None:
