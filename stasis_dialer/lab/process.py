@@ -61,7 +61,7 @@ class Process:
                 self._child = _spawner.run(spawn)
             except OSError as error:
                 raise LabError(f"program could not be started: program={self.name} error={error.strerror}") from error
-        note = {"pid": self._child.pid, "started": _start_ticks(self._child.pid)}
+        note = {"pid": self._child.pid, "started": start_ticks(self._child.pid)}
         self._pid_file.write_text(json.dumps(note))
 
     @property
@@ -72,7 +72,7 @@ class Process:
         with contextlib.suppress(OSError, ValueError, KeyError):
             note = json.loads(self._pid_file.read_text())
             pid = int(note["pid"])
-            if _start_ticks(pid) == note["started"] and self._mark in _command_line(pid):
+            if start_ticks(pid) == note["started"] and self._mark in _command_line(pid):
                 return pid
         return None
 
@@ -156,7 +156,7 @@ class _Spawner:
 _spawner = _Spawner()
 
 
-def _start_ticks(pid: int) -> int | None:
+def start_ticks(pid: int) -> int | None:
     """When a process started, in clock ticks since boot; None when it is gone or only waits to be reaped.
 
     Source: proc_pid_stat(5), fields 3 and 22.

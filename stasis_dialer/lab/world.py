@@ -28,7 +28,7 @@ from stasis_dialer.lab.config import DialerPlace, dialer_config, dialer_secrets
 from stasis_dialer.lab.mariadb import MariaDB
 from stasis_dialer.lab.pbx import PROJECT, PbxSite, write_pbx
 from stasis_dialer.lab.phones import Phone
-from stasis_dialer.lab.process import Process
+from stasis_dialer.lab.process import Process, start_ticks
 from stasis_dialer.lab.proxy import CuttableProxy
 from stasis_dialer.lab.stack import Stack, find_stack, to_stderr
 from stasis_dialer.lab.waiting import until
@@ -257,6 +257,14 @@ class Lab:
         except LabError as error:
             raise LabError(f"phones are not registered: phones={','.join(missing())}") from error
 
+    def is_abandoned(self) -> bool:
+        """Whether it belonged to a process that is gone."""
+        try:
+            note = json.loads((self.folder / STATE).read_text())
+            return bool(note["owned"]) and start_ticks(note["owner"]) != note["owner_started"]
+        except (OSError, ValueError, KeyError):
+            return False
+
     # -- how it is done --------------------------------------------------------------------------------------------
 
     def _start_with_retries(self, owned: bool, tell: Progress) -> None:
@@ -264,7 +272,7 @@ class Lab:
             self._make_folder()
             self._state = self._new_state()
             self._build()
-            self._save()
+            self._save(owned)
             try:
                 self._launch(owned)
                 tell(f"Asterisk {self.stack.asterisk_version} and MariaDB {self.stack.mariadb_version} run")
@@ -334,8 +342,9 @@ class Lab:
         )
         _write_secret(self.env_path, "".join(f"{key}={value}\n" for key, value in self.environment.items()))
 
-    def _save(self) -> None:
-        note = {"owner": os.getpid(), "stack": self.stack.origin, **asdict(self.state)}
+    def _save(self, owned: bool) -> None:
+        me = os.getpid()
+        note = {"owned": owned, "owner": me, "owner_started": start_ticks(me), "state": asdict(self.state)}
         _write_secret(self.folder / STATE, json.dumps(note, indent=1))
 
     def load(self) -> bool:
@@ -343,10 +352,7 @@ class Lab:
         if self._state is not None:
             return True
         try:
-            note = json.loads((self.folder / STATE).read_text())
-            note.pop("owner")
-            note.pop("stack")
-            self._state = LabState(**note)
+            self._state = LabState(**json.loads((self.folder / STATE).read_text())["state"])
         except (OSError, ValueError, TypeError, KeyError):
             return False
         self.seed = self._state.seed
@@ -395,6 +401,17 @@ class Lab:
         with handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+
+def clear_abandoned_labs(home: Path | None = None) -> list[str]:
+    """End and delete what is left of labs whose owner was killed; their names."""
+    cleared = []
+    for state in sorted((home or lab_home()).glob(f"*/{STATE}")):
+        lab = Lab(state.parent.name, home=home)
+        if lab.is_abandoned():
+            lab.stop(remove=True)
+            cleared.append(lab.name)
+    return cleared
 
 
 def _write_secret(path: Path, text: str) -> None:
