@@ -1,10 +1,11 @@
 """Settings: one YAML file and the environment's secrets to validated models; every problem at once, with its line."""
 
-from stasis_dialer.settings.load import load_campaign, load_settings
+from stasis_dialer.settings.load import check_campaign, load_campaign, load_settings, read_value
 from stasis_dialer.settings.model import (
     AgentSettings,
     ApiSettings,
     AriSettings,
+    CampaignFile,
     CampaignSettings,
     DatabaseSettings,
     EngineSettings,
@@ -17,12 +18,15 @@ __all__ = [
     "AgentSettings",
     "ApiSettings",
     "AriSettings",
+    "CampaignFile",
     "CampaignSettings",
     "DatabaseSettings",
     "EngineSettings",
     "LogSettings",
     "Settings",
     "TrunkSettings",
+    "check_campaign",
     "load_campaign",
     "load_settings",
+    "read_value",
 ]

@@ -77,7 +77,29 @@ def load_campaign(path: Path) -> CampaignFile:
 
 
 def _load(path: Path, model: type[Model], environment: Mapping[str, str]) -> Model:
-    document = _read(path)
+    return _validate(str(path), _read(path), model, environment)
+
+
+def check_campaign(fields: Mapping[str, Any]) -> CampaignFile:
+    """A campaign from values that came from elsewhere than a file, such as the command line.
+
+    Raises: ConfigurationError with every problem.
+    """
+    return _validate("the campaign", _Document(dict(fields)), CampaignFile, {})
+
+
+def read_value(text: str) -> Any:
+    """A value as YAML reads it: number, true, null, list or text.
+
+    Raises: ConfigurationError.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"not a value: {text[:60]!r}; quote it") from error
+
+
+def _validate(source: str, document: _Document, model: type[Model], environment: Mapping[str, str]) -> Model:
     data = _fill(document, document.data, (), environment)
     try:
         settings = model.model_validate(data if data is not None else {})
@@ -90,9 +112,9 @@ def _load(path: Path, model: type[Model], environment: Mapping[str, str]) -> Mod
     else:
         if not document.problems:
             return settings
-    listed = "\n".join(f"  line {line}: {text}" for line, text in sorted(set(document.problems)))
-    count = len(set(document.problems))
-    raise ConfigurationError(f"{path}: {count} problem{'s' if count > 1 else ''}\n{listed}")
+    problems = sorted(set(document.problems))
+    listed = "\n".join(f"  line {line}: {text}" if document.lines else f"  {text}" for line, text in problems)
+    raise ConfigurationError(f"{source}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n{listed}")
 
 
 def _read(path: Path) -> _Document:

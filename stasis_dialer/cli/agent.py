@@ -1,0 +1,94 @@
+"""`stasis-dialer agent`: log agents in and out, pause them, see what they do."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from stasis_dialer.cli.campaign import name_or_id
+from stasis_dialer.cli.context import Context, command, pass_context
+from stasis_dialer.cli.render import json_option, show_list, show_one
+from stasis_dialer.core.model import ConnectMode
+
+
+@click.group()
+def agent() -> None:
+    """Agents of a running dialer."""
+
+
+@agent.command("list")
+@json_option
+@pass_context
+@command
+async def list_(context: Context, as_json: bool) -> None:
+    """List the agents who are logged in."""
+    show_list(await context.ask("GET", "/agents"), as_json, "no agent is logged in")
+
+
+@agent.command()
+@click.argument("extensions", nargs=-1, required=True)
+@click.option("--campaign", "names", multiple=True, help="Serve only this campaign; may be repeated.")
+@click.option(
+    "--connect", type=click.Choice([str(mode) for mode in ConnectMode]), help="Default: as the campaigns say."
+)
+@json_option
+@pass_context
+@command
+async def login(
+    context: Context, extensions: tuple[str, ...], names: tuple[str, ...], connect: str | None, as_json: bool
+) -> None:
+    """Log agents in by their extensions. An always-on agent's telephone rings, and stays connected.
+
+    \b
+    Example: stasis-dialer agent login 1001 1002 --campaign spring
+    """
+    campaigns: list[int] = []
+    if names:
+        async with context.store() as store:
+            campaigns = [(await store.campaigns.get(name_or_id(name))).campaign.id for name in names]
+    body: dict[str, Any] = {"campaigns": campaigns, "connect": connect}
+    show_list([await _post(context, extension, "login", body) for extension in extensions], as_json, "")
+
+
+@agent.command()
+@click.argument("extensions", nargs=-1)
+@click.option("--all", "everybody", is_flag=True, help="Log everybody out.")
+@json_option
+@pass_context
+@command
+async def logout(context: Context, extensions: tuple[str, ...], everybody: bool, as_json: bool) -> None:
+    """Log agents out, after the call that is on."""
+    if everybody:
+        show_one(await context.ask("POST", "/agents/logout"), as_json)
+        return
+    if not extensions:
+        raise click.UsageError("name the extensions, or use --all")
+    show_list([await _post(context, extension, "logout") for extension in extensions], as_json, "")
+
+
+@agent.command()
+@click.argument("extensions", nargs=-1, required=True)
+@click.option("--reason", default="", help="Why; it is kept with the session.")
+@json_option
+@pass_context
+@command
+async def pause(context: Context, extensions: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Give agents no more customers, after the call that is on."""
+    show_list([await _post(context, extension, "pause", {"reason": reason}) for extension in extensions], as_json, "")
+
+
+@agent.command()
+@click.argument("extensions", nargs=-1, required=True)
+@json_option
+@pass_context
+@command
+async def unpause(context: Context, extensions: tuple[str, ...], as_json: bool) -> None:
+    """Give paused agents customers again."""
+    show_list([await _post(context, extension, "unpause") for extension in extensions], as_json, "")
+
+
+async def _post(context: Context, extension: str, what: str, body: Any = None) -> dict[str, Any]:
+    answer: dict[str, Any] = await context.ask("POST", f"/agents/{quote(extension, safe='')}/{what}", body)
+    return answer

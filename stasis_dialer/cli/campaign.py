@@ -1,0 +1,218 @@
+"""`stasis-dialer campaign`: make, start, pause, finish and look at campaigns."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stasis_dialer.cli.context import Context, command, pass_context
+from stasis_dialer.cli.render import json_option, show_list, show_one
+from stasis_dialer.core.model import Campaign, CampaignStatus
+from stasis_dialer.core.schedule import is_in_working_hours
+from stasis_dialer.db.campaigns import StoredCampaign
+from stasis_dialer.errors import DialerNotRunning, Refused
+from stasis_dialer.settings import CampaignFile, check_campaign, load_campaign, read_value
+
+
+@click.group()
+def campaign() -> None:
+    """Campaigns: lists being dialled, with their mode and limits."""
+
+
+@campaign.command("list")
+@json_option
+@pass_context
+@command
+async def list_(context: Context, as_json: bool) -> None:
+    """List all campaigns.
+
+    \b
+    Example: stasis-dialer campaign list --json
+    """
+    async with context.store() as store:
+        rows = [_brief(stored) for stored in await store.campaigns.find()]
+    show_list(rows, as_json, "no campaigns; make one with: stasis-dialer campaign create NAME")
+
+
+@campaign.command()
+@click.argument("name")
+@json_option
+@pass_context
+@command
+async def show(context: Context, name: str, as_json: bool) -> None:
+    """Show a campaign (by its name or id) with all its settings.
+
+    \b
+    Example: stasis-dialer campaign show spring
+    """
+    async with context.store() as store:
+        stored = await store.campaigns.get(name_or_id(name))
+        counts = await store.leads.counts(stored.campaign.id)
+    row = {field.name: getattr(stored.campaign, field.name) for field in fields(Campaign)}
+    row |= {f"leads_{status}": count for status, count in counts.items()}
+    row |= {"is_in_working_hours": is_in_working_hours(stored.campaign, datetime.now(UTC))}
+    if stored.problems:
+        row["problems"] = list(stored.problems)
+    show_one(row, as_json)
+
+
+@campaign.command()
+@click.argument("name", required=False)
+@click.option(
+    "--file", "path", type=click.Path(path_type=Path, dir_okay=False), help="YAML with the campaign's fields."
+)
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A field or setting; may be repeated.")
+@json_option
+@pass_context
+@command
+async def create(context: Context, name: str | None, path: Path | None, pairs: tuple[str, ...], as_json: bool) -> None:
+    """Make a campaign. It is paused until it is started.
+
+    \b
+    Examples:
+      stasis-dialer campaign create spring --set max_channels=20 --set start_time=09:00 --set end_time=18:00
+      stasis-dialer campaign create --file spring.yaml
+    """
+    given = load_campaign(path).model_dump(exclude_unset=True) if path else {}
+    settings = given.pop("settings", {})
+    wanted = {**given, **settings, **_pairs(pairs)}
+    if name:
+        wanted["name"] = name
+    campaign_file = check_campaign(wanted)
+    async with context.store() as store:
+        stored = await store.campaigns.create(as_campaign(campaign_file), _actor(), datetime.now(UTC))
+    show_one(_brief(stored), as_json)
+
+
+@campaign.command()
+@click.argument("name")
+@pass_context
+@command
+async def start(context: Context, name: str) -> None:
+    """Let a campaign dial; a running dialer takes it up within a second."""
+    await _set_status(context, name, CampaignStatus.ACTIVE)
+
+
+@campaign.command()
+@click.argument("name")
+@pass_context
+@command
+async def pause(context: Context, name: str) -> None:
+    """Place no more calls; those that are on go on."""
+    await _set_status(context, name, CampaignStatus.PAUSED)
+
+
+@campaign.command()
+@click.argument("name")
+@pass_context
+@command
+async def finish(context: Context, name: str) -> None:
+    """Close a campaign; it can be started again."""
+    await _set_status(context, name, CampaignStatus.FINISHED)
+
+
+@campaign.command()
+@click.argument("name")
+@click.option("--hours", default=24.0, show_default=True, type=click.FloatRange(min=0.01), help="How far to look back.")
+@json_option
+@pass_context
+@command
+async def metrics(context: Context, name: str, hours: float, as_json: bool) -> None:
+    """A campaign's figures: leads by status, calls by disposition, answer to agent, why it dials or not.
+
+    \b
+    Example: stasis-dialer campaign metrics spring --hours 1
+    """
+    now = datetime.now(UTC)
+    async with context.store() as store:
+        stored = await store.campaigns.get(name_or_id(name))
+        id_ = stored.campaign.id
+        counts = await store.leads.counts(id_)
+        due = await store.leads.due_counts(id_, now)
+        report = await store.reports.campaign(id_, now - timedelta(hours=hours), now + timedelta(seconds=1))
+    try:
+        snapshot = await context.ask("GET", "/snapshot")
+        dialling = snapshot["pacing"].get(str(id_), "not active")
+    except DialerNotRunning:
+        dialling = "the dialer is not running"
+    row: dict[str, Any] = {
+        "campaign": stored.campaign.name,
+        "status": str(stored.campaign.status),
+        "dialling": dialling,
+    }
+    row |= {f"leads_{status}": count for status, count in counts.items()}
+    row |= {"leads_due": due.due, "leads_waiting_for_retry": due.waiting, "next_retry_at": due.next_due_at}
+    row |= {"calls": report.calls, "answered": report.answered, "connected": report.connected}
+    row |= {f"calls_{disposition}": count for disposition, count in sorted(report.dispositions.items())}
+    row |= {f"answer_to_agent_p{p}_ms": round(s * 1000, 1) for p, s in report.answer_to_agent_seconds.items()}
+    row |= {"success_rate_percent": round(stored.counters.success_rate, 1)}
+    show_one(row, as_json)
+
+
+async def _set_status(context: Context, name: str, status: CampaignStatus) -> None:
+    async with context.store() as store:
+        stored = await store.campaigns.get(name_or_id(name))
+        if status is CampaignStatus.ACTIVE and stored.problems:
+            raise Refused(f"the campaign cannot be started: {'; '.join(stored.problems)}")
+        if status is CampaignStatus.ACTIVE:
+            _check_trunks(context, stored.campaign)
+        await store.campaigns.set_status(stored.campaign.id, status, _actor(), datetime.now(UTC))
+    click.echo(f"{stored.campaign.name}: {status}")
+
+
+def _check_trunks(context: Context, campaign: Campaign) -> None:
+    known = [trunk.name for trunk in context.settings.trunks]
+    unknown = [name for name in campaign.trunks if name not in known]
+    if unknown:
+        raise Refused(f"unknown trunk: trunk={unknown[0]}; the configuration has {', '.join(known)}")
+
+
+def as_campaign(wanted: CampaignFile) -> Campaign:
+    """The file's model as the core's value."""
+    columns = wanted.model_dump(exclude={"settings", "start_time", "end_time"})
+    whole = Campaign(id=0, **columns, **wanted.settings.model_dump())
+    return replace(whole, window_start=wanted.start_time, window_end=wanted.end_time)
+
+
+def name_or_id(text: str) -> int | str:
+    """A campaign's id when only digits were given, else its name."""
+    return int(text) if text.isdecimal() and len(text) < 10 else text
+
+
+def _brief(stored: StoredCampaign) -> dict[str, Any]:
+    c, counters = stored.campaign, stored.counters
+    return {
+        "id": c.id,
+        "name": c.name,
+        "status": str(c.status),
+        "mode": str(c.mode),
+        "connect": str(c.connect),
+        "max_channels": c.max_channels,
+        "total_contacts": counters.total_contacts,
+        "processed_contacts": counters.processed_contacts,
+        "successful_calls": counters.successful_calls,
+        "success_rate_percent": round(counters.success_rate, 1),
+        "problems": "; ".join(stored.problems) or None,
+    }
+
+
+def _pairs(pairs: tuple[str, ...]) -> dict[str, Any]:
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--set")
+        values[key.strip()] = read_value(value)
+    return values
+
+
+def _actor() -> str:
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli"

@@ -1,0 +1,215 @@
+"""`stasis-dialer check`: is everything there that the dialer needs, and what to do about what is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from stasis_dialer import ari
+from stasis_dialer.cli.context import DOWN, REFUSED, Context, command, pass_context
+from stasis_dialer.cli.render import json_option, show_list
+from stasis_dialer.core.model import Campaign, ConnectMode
+from stasis_dialer.db import schema
+from stasis_dialer.db.store import Store
+from stasis_dialer.errors import DialerError
+from stasis_dialer.settings import Settings
+
+OLDEST_ASTERISK: Final = (20, 10)
+"""Source: bridging took up to 0.2 s before 20.10 (asterisk#362, #801)."""
+ADVISED_ASTERISK: Final = (22, 10)
+"""Source: known deadlocks of ARI under load are fixed from here on (asterisk#1907, #1928)."""
+
+MODULES: Final = (
+    "res_ari_channels",
+    "res_ari_bridges",
+    "res_ari_applications",
+    "res_ari_asterisk",
+    "res_ari_endpoints",
+    "res_ari_events",
+    "res_ari_playbacks",
+    "res_stasis_answer",
+    "res_stasis_playback",
+    "res_http_websocket",
+    "app_stasis",
+    "chan_pjsip",
+    "bridge_simple",
+    "bridge_softmix",
+    "func_timeout",
+    "func_callerid",
+    "res_pjsip_header_funcs",
+)
+DIALPLAN: Final = (("sd-agent-codes", "*51"), ("sd-amd", "s"), ("sd-safe-harbour", "s"))
+
+OK, WARNING, FAILED, UNKNOWN = "ok", "warning", "failed", "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    result: str
+    seen: str
+    hint: str = ""
+
+
+@click.command()
+@json_option
+@pass_context
+@command
+async def check(context: Context, as_json: bool) -> None:
+    """Look at configuration, database, Asterisk, its modules, dialplan and trunks.
+
+    Ends with 0 when all is well, 1 when something is wrong, 3 when a server cannot be reached, 2 when the configuration
+    has problems.
+
+    \b
+    Example: stasis-dialer --config /etc/stasis-dialer/config.yaml check
+    """
+    settings = context.settings
+    findings = [Finding("configuration", OK, str(context.config))]
+    findings += await _database(context)
+    findings += await _asterisk(settings)
+    rows = [{"check": f.what, "result": f.result, "seen": f.seen, "hint": f.hint} for f in findings]
+    show_list(rows, as_json, "")
+    if any(f.result == FAILED and f.what in ("database", "asterisk") for f in findings):
+        raise click.exceptions.Exit(DOWN)
+    if any(f.result == FAILED for f in findings):
+        raise click.exceptions.Exit(REFUSED)
+
+
+async def _database(context: Context) -> list[Finding]:
+    store = context.store()
+    try:
+        await store.database.open()
+    except DialerError as error:
+        return [Finding("database", FAILED, str(error))]
+    try:
+        found, needed = await schema.revision_of(store.database), schema.head()
+        findings = [Finding("database", OK, store.database.address)]
+        if found != needed:
+            hint = "run: stasis-dialer db upgrade"
+            return [*findings, Finding("schema", FAILED, f"revision {found}, needed {needed}", hint)]
+        return [*findings, Finding("schema", OK, f"revision {found}"), *await _campaigns(store, context.settings)]
+    except DialerError as error:
+        return [Finding("schema", FAILED, str(error))]
+    finally:
+        await store.close()
+
+
+async def _campaigns(store: Store, settings: Settings) -> list[Finding]:
+    findings = []
+    for stored in await store.campaigns.find():
+        problems = [*stored.problems, *_doubts(stored.campaign, settings)]
+        if problems:
+            level = FAILED if stored.problems else WARNING
+            findings.append(Finding(f"campaign {stored.campaign.name}", level, "; ".join(problems)))
+    return findings
+
+
+def _doubts(campaign: Campaign, settings: Settings) -> list[str]:
+    """What is allowed, but hardly wanted."""
+    doubts = []
+    if campaign.safe_harbour_media is None and settings.engine.safe_harbour_media is None:
+        doubts.append("no message for abandoned calls: set engine.safe_harbour_media")
+    if campaign.connect is ConnectMode.ON_DEMAND and not campaign.auto_answer and campaign.answer_deadline_seconds < 5:
+        doubts.append("agents must pick up within answer_deadline_seconds: use auto_answer or always_on")
+    if campaign.mode == "legacy":
+        doubts.append("the legacy rule abandons up to half of the answers: use progressive")
+    unknown = set(campaign.trunks) - {trunk.name for trunk in settings.trunks}
+    if unknown:
+        doubts.append(f"unknown trunk {sorted(unknown)[0]}")
+    return doubts
+
+
+async def _asterisk(settings: Settings) -> list[Finding]:
+    access = settings.ari
+    client = ari.connect(
+        access.url, access.user, access.password.get_secret_value(), timeout_seconds=access.request_timeout_seconds
+    )
+    try:
+        info = await client.call("asterisk.getInfo")
+    except DialerError as error:
+        await client.close()
+        return [Finding("asterisk", FAILED, str(error), "is it running, with http.conf and ari.conf enabled?")]
+    findings = [Finding("asterisk", OK, f"{access.url} as {access.user}"), _version(info)]
+    looks: list[Callable[[ari.Client, Settings], Awaitable[list[Finding]]]] = [
+        _modules,
+        _dialplan,
+        _trunks,
+        _application,
+    ]
+    for look in looks:
+        try:
+            findings += await look(client, settings)
+        except DialerError as error:
+            findings.append(Finding(look.__name__.strip("_"), FAILED, str(error)))
+    await client.close()
+    return findings
+
+
+def _version(info: Any) -> Finding:
+    text = str((info.get("system") or {}).get("version", "unknown"))
+    match = re.search(r"(\d+)\.(\d+)", text)
+    if match is None:
+        return Finding("asterisk version", UNKNOWN, text)
+    version = (int(match[1]), int(match[2]))
+    if version < OLDEST_ASTERISK:
+        return Finding("asterisk version", FAILED, text, "20.10 or later is needed: older ones bridge too slowly")
+    if version < ADVISED_ASTERISK:
+        return Finding("asterisk version", WARNING, text, "22.10.1 or later is advised: ARI could deadlock under load")
+    return Finding("asterisk version", OK, text)
+
+
+async def _modules(client: ari.Client, settings: Settings) -> list[Finding]:
+    running = {
+        m["name"].removesuffix(".so") for m in await client.call("asterisk.listModules") if m["status"] == "Running"
+    }
+    missing = [name for name in MODULES if name not in running]
+    if missing:
+        return [Finding("modules", FAILED, f"not loaded: {', '.join(missing)}", "see asterisk/modules.conf")]
+    return [Finding("modules", OK, f"{len(MODULES)} needed, all loaded")]
+
+
+async def _dialplan(client: ari.Client, settings: Settings) -> list[Finding]:
+    missing = []
+    for context, extension in DIALPLAN:
+        function = f"DIALPLAN_EXISTS({context},{extension},1)"
+        try:
+            answer = await client.call("asterisk.getGlobalVar", variable=function)
+        except DialerError:
+            return [Finding("dialplan", UNKNOWN, "cannot be seen", "load func_dialplan.so to have it checked")]
+        if str(answer.get("value")) != "1":
+            missing.append(f"{extension}@{context}")
+    if missing:
+        return [Finding("dialplan", FAILED, f"missing: {', '.join(missing)}", "include dialplan/stasis_dialer.conf")]
+    return [Finding("dialplan", OK, f"{len(DIALPLAN)} entries present")]
+
+
+async def _trunks(client: ari.Client, settings: Settings) -> list[Finding]:
+    findings = []
+    for trunk in settings.trunks:
+        technology, _, rest = trunk.endpoint.partition("/")
+        resource = rest.rpartition("@")[2] or rest
+        name = f"trunk {trunk.name}"
+        try:
+            endpoint = await client.call("endpoints.get", tech=technology, resource=resource)
+        except ari.AriNotFound:
+            findings.append(Finding(name, FAILED, f"Asterisk has no {technology}/{resource}", "see pjsip.conf"))
+            continue
+        state = str(endpoint.get("state"))
+        level = WARNING if state == "offline" else OK
+        findings.append(Finding(name, level, f"{technology}/{resource} is {state}"))
+    return findings
+
+
+async def _application(client: ari.Client, settings: Settings) -> list[Finding]:
+    try:
+        await client.call("applications.get", applicationName=settings.ari.app)
+    except ari.AriNotFound:
+        return [Finding("application", WARNING, f"{settings.ari.app} is not registered", "run: stasis-dialer run")]
+    return [Finding("application", OK, f"{settings.ari.app} is registered")]

@@ -1,0 +1,87 @@
+"""The dialer's HTTP interface: who may ask, how errors look, and the pages that say how the dialer is.
+
+Everything but `/healthz` and `/readyz` wants the token (`Authorization: Bearer ...`). Errors carry a stable `error_id`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from stasis_dialer.engine.control import Control
+from stasis_dialer.errors import CampaignNotFound, DialerError, Refused, Unavailable
+from stasis_dialer.web.api import make_router
+
+ERROR_IDS: dict[type[DialerError], tuple[int, str]] = {
+    CampaignNotFound: (404, "campaign-not-found"),
+    Refused: (409, "refused"),
+    Unavailable: (503, "unavailable"),
+    DialerError: (500, "error"),
+}
+"""The most special class first."""
+
+
+class WrongToken(DialerError):
+    """the token is missing or wrong; send `Authorization: Bearer TOKEN`"""
+
+
+def make_app(control: Control, token: str) -> FastAPI:
+    """The application over a running dialer."""
+    app = FastAPI(title="stasis_dialer", docs_url="/api/docs", redoc_url=None, openapi_url="/api/openapi.json")
+    bearer = HTTPBearer(auto_error=False, description="the token of config.yaml's api section")
+
+    def check_token(given: HTTPAuthorizationCredentials | None = Depends(bearer)) -> None:  # noqa: B008
+        if given is None or not hmac.compare_digest(given.credentials.encode(), token.encode()):
+            raise WrongToken
+
+    @app.exception_handler(DialerError)
+    async def refused(_request: Request, error: DialerError) -> JSONResponse:
+        if isinstance(error, WrongToken):
+            return _problem(401, "unauthorized", error)
+        status, error_id = next(entry for kind, entry in ERROR_IDS.items() if isinstance(error, kind))
+        return _problem(status, error_id, error)
+
+    @app.get("/healthz", tags=["health"])
+    def healthz() -> dict[str, str]:
+        """The process lives."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"])
+    def readyz(response: Response) -> dict[str, bool]:
+        """Calls could be placed: Asterisk and the database are there, and no stop is under way."""
+        response.status_code = 200 if control.is_ready else 503
+        return {"ready": control.is_ready}
+
+    @app.get("/metrics", tags=["metrics"], dependencies=[Depends(check_token)])
+    def metrics() -> Response:
+        """Prometheus' text format."""
+        return Response(control.render_metrics(), media_type="text/plain; version=0.0.4")
+
+    app.include_router(make_router(control), prefix="/api", dependencies=[Depends(check_token)])
+    return app
+
+
+def _problem(status: int, error_id: str, error: Exception) -> JSONResponse:
+    return JSONResponse({"error_id": error_id, "message": str(error)}, status_code=status)
+
+
+class WebServer(uvicorn.Server):
+    """Serves the application inside the dialer's loop; signals are the dialer's, not uvicorn's."""
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        super().__init__(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off"))
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+    def stop(self) -> None:
+        """End `serve`."""
+        self.should_exit = True
