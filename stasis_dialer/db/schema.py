@@ -65,7 +65,7 @@ def head() -> str:
 
 async def current(url: str, password: str | None = None) -> str | None:
     """The revision of the database, or None when it was never upgraded. Raises: DatabaseUnavailable."""
-    return await _with_connection(url, password, _current)
+    return await with_connection(url, password, _current)
 
 
 async def is_current(url: str, password: str | None = None) -> bool:
@@ -87,7 +87,7 @@ async def upgrade(url: str, password: str | None = None) -> Revisions:
 
     Raises: DatabaseUnavailable; DialerError when the schema is newer than this release.
     """
-    return await _with_connection(url, password, _upgrade)
+    return await with_connection(url, password, _upgrade)
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -122,7 +122,8 @@ def _refuse_newer(revision: str | None) -> None:
         raise DialerError(f"the schema is of a newer release: revision={revision}; upgrade the program")
 
 
-async def _with_connection(url: str, password: str | None, work: Callable[[Connection], T]) -> T:
+async def with_connection(url: str, password: str | None, work: Callable[[Connection], T]) -> T:
+    """Run `work` on a connection of its own. Raises: DatabaseUnavailable."""
     address = database.database_url(url, password)
     engine = database.create_engine(address, 1, database.CONNECT_TIMEOUT_SECONDS)
     try:

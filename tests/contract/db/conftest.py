@@ -1,0 +1,106 @@
+"""The repositories over MariaDB and in memory: the same tests for both, each starting with empty tables."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from stasis_dialer.core.model import Campaign, CampaignStatus, Lead
+from stasis_dialer.db import schema
+from stasis_dialer.db.database import Database, Statements
+from stasis_dialer.db.leads import NewLead
+from stasis_dialer.db.reservation import Reserved
+from stasis_dialer.db.store import Store
+from stasis_dialer.db.tables import Base
+from stasis_dialer.errors import NumberRefused
+from tests.fakes.database import MemoryStore
+
+NOW = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
+APP = "dialer-a"
+LEASE_SECONDS = 120.0
+
+AnyStore = Store | MemoryStore
+
+
+def at(seconds: float) -> datetime:
+    """A moment of the story."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def e164(lead: Lead) -> str:
+    """As the numbers' module does it, roughly: digits with the country's code; letters are refused."""
+    if not lead.phone_number.isdigit():
+        raise NumberRefused(f"not a number: lead_id={lead.id}")
+    return f"55{lead.phone_number}"
+
+
+@dataclass
+class Story:
+    """A store with one campaign."""
+
+    store: Any
+    campaign: Campaign
+    call_ids: Callable[[], str] = field(default_factory=lambda: map("call-{}".format, itertools.count(1)).__next__)
+
+    async def add(self, *numbers: str, max_attempts: int | None = None) -> None:
+        leads = [NewLead(f"Zé {number}", number, max_attempts=max_attempts) for number in numbers]
+        await self.store.leads.insert_many(self.campaign.id, leads, NOW)
+
+    async def reserve(self, n: int, now: datetime = NOW, app: str = APP) -> Reserved:
+        taken: Reserved = await self.store.leads.reserve(self.campaign, n, now, app, LEASE_SECONDS, e164, self.call_ids)
+        return taken
+
+    async def lead(self, lead_id: int) -> Lead:
+        lead: Lead | None = await self.store.leads.get(lead_id)
+        assert lead is not None
+        return lead
+
+    async def counters(self) -> tuple[int, int, int]:
+        counters = (await self.store.campaigns.get(self.campaign.id)).counters
+        return counters.total_contacts, counters.processed_contacts, counters.successful_calls
+
+
+@pytest.fixture(scope="session")
+def upgraded_url(lab: Any) -> str:
+    """A database with this release's schema."""
+    url: str = lab.create_database("contract")
+    asyncio.run(schema.upgrade(url))
+    return url
+
+
+@pytest.fixture
+async def mariadb(upgraded_url: str) -> AsyncIterator[Store]:
+    """MariaDB with empty tables, whose legacy writes the time of São Paulo."""
+    async with Store(Database(upgraded_url, legacy_timezone="America/Sao_Paulo")) as store:
+        await store.database.run(_empty)
+        yield store
+
+
+@pytest.fixture(params=["memory", "mariadb"])
+def store(request: pytest.FixtureRequest) -> AnyStore:
+    """Each of the two."""
+    if request.param == "memory":
+        return MemoryStore()
+    found: Store = request.getfixturevalue("mariadb")
+    return found
+
+
+@pytest.fixture
+async def story(store: AnyStore) -> Story:
+    """Each of the two, with an active campaign."""
+    return await begin(store)
+
+
+async def begin(store: AnyStore) -> Story:
+    """An active campaign in a store."""
+    stored = await store.campaigns.create(Campaign(0, "Natal", CampaignStatus.ACTIVE), "tests", NOW)
+    return Story(store, stored.campaign)
+
+
+async def _empty(statements: Statements) -> None:
+    for table in Base.metadata.tables:
+        await statements.execute(f"DELETE FROM `{table}`")

@@ -1,0 +1,485 @@
+"""The database in memory: the repositories as the engine uses them, without MariaDB.
+
+It passes the same contract suite as MariaDB (`tests/contract/db`). `is_away` makes every use fail like an outage,
+`is_answer_lost` makes it fail after the commit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from stasis_dialer.core.model import (
+    AgentSession,
+    AgentState,
+    CallRecord,
+    CallStatus,
+    Campaign,
+    CampaignStatus,
+    Disposition,
+    ExtensionStatus,
+    Fault,
+    Lead,
+    LeadOutcome,
+    LeadStatus,
+    Reservation,
+)
+from stasis_dialer.db.agents import MAX_EXTENSION, PanelRow, StateInterval
+from stasis_dialer.db.campaigns import CampaignCounters, StoredCampaign
+from stasis_dialer.db.dnc import DoNotCall
+from stasis_dialer.db.leads import DueCounts, Inserted, NewLead
+from stasis_dialer.db.reservation import LEASE_EXPIRED, LEGACY_RETRY_SECONDS, RefusedLead, ReleasedLead, Reserved
+from stasis_dialer.errors import CampaignNotFound, DatabaseUnavailable, NumberRefused, Refused
+
+P = ParamSpec("P")
+R = TypeVar("R")
+CLOSED = (LeadStatus.COMPLETED, LeadStatus.FAILED)
+OPEN_STATUSES = (CallStatus.RINGING, CallStatus.CONNECTED)
+
+
+@dataclass
+class Held:
+    """A lead's reservation; the attempt's id stays when it has ended."""
+
+    attempt_id: str
+    app: str | None
+    until: datetime | None
+
+
+@dataclass
+class MemoryStore:
+    """All repositories over the same rows."""
+
+    rows: dict[int, Lead] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
+    records: dict[str, CallRecord] = field(default_factory=dict)
+    campaign_rows: dict[int, StoredCampaign] = field(default_factory=dict)
+    listed: dict[tuple[str, int | None], DoNotCall] = field(default_factory=dict)
+    extensions: dict[str, PanelRow] = field(default_factory=dict)
+    session_rows: dict[str, AgentSession] = field(default_factory=dict)
+    states: dict[str, dict[datetime, AgentSession]] = field(default_factory=dict)
+    is_away: bool = False
+    is_answer_lost: bool = False
+    ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.campaigns = MemoryCampaigns(self)
+        self.leads = MemoryLeads(self)
+        self.calls = MemoryCalls(self)
+        self.agents = MemoryAgents(self)
+        self.dnc = MemoryDoNotCallList(self)
+        self.recovery = MemoryRecovery(self)
+
+    async def open(self) -> None:
+        self.commit(lambda: None)
+
+    async def close(self) -> None:
+        return
+
+    def commit(self, work: Callable[[], R]) -> R:
+        """Run a change or a question as one transaction."""
+        if self.is_away:
+            raise DatabaseUnavailable("the database cannot be reached: it is away for this test")
+        result = work()
+        if self.is_answer_lost:
+            raise DatabaseUnavailable("the commit's answer was lost for this test")
+        return result
+
+    def count(self, campaign_id: int, processed: int = 0, successful: int = 0, total: int = 0) -> None:
+        stored = self.campaign_rows.get(campaign_id)
+        if stored is not None:
+            old = stored.counters
+            counters = CampaignCounters(
+                old.total_contacts + total, old.processed_contacts + processed, old.successful_calls + successful
+            )
+            self.campaign_rows[campaign_id] = replace(stored, counters=counters)
+
+    def change_lead(self, lead_id: int, **changes: Any) -> Lead:
+        self.rows[lead_id] = replace(self.rows[lead_id], **changes)
+        return self.rows[lead_id]
+
+
+class _Repository:
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+
+class MemoryCampaigns(_Repository):
+    async def find(self, status: CampaignStatus | None = None) -> list[StoredCampaign]:
+        def select() -> list[StoredCampaign]:
+            rows = self._store.campaign_rows.values()
+            return [stored for stored in rows if status in (None, stored.campaign.status)]
+
+        return self._store.commit(select)
+
+    async def active(self) -> list[StoredCampaign]:
+        return await self.find(CampaignStatus.ACTIVE)
+
+    async def get(self, which: int | str) -> StoredCampaign:
+        found = [s for s in await self.find() if which in (s.campaign.id, s.campaign.name)]
+        if not found:
+            raise CampaignNotFound(f"there is no such campaign: {which}")
+        return found[0]
+
+    async def create(self, campaign: Campaign, actor: str, now: datetime) -> StoredCampaign:
+        if any(stored.campaign.name == campaign.name for stored in await self.find()):
+            raise Refused(f"there is such a campaign already: name={campaign.name}")
+        stored = StoredCampaign(
+            replace(campaign, id=next(self._store.ids)), created_at=_whole_second(now), updated_at=_whole_second(now)
+        )
+        self._store.campaign_rows[stored.campaign.id] = stored
+        return stored
+
+    async def update(self, campaign_id: int, changes: Mapping[str, Any], actor: str, now: datetime) -> StoredCampaign:
+        unknown = set(changes) - {item.name for item in fields(Campaign)}
+        if unknown:
+            raise Refused(f"a campaign has no such setting: {', '.join(sorted(unknown))}")
+        stored = await self.get(campaign_id)
+        campaign = replace(stored.campaign, **changes)
+        if campaign != stored.campaign:
+            stored = replace(stored, campaign=campaign, updated_at=_whole_second(now))
+            self._store.campaign_rows[campaign_id] = stored
+        return stored
+
+    async def set_status(self, campaign_id: int, status: CampaignStatus, actor: str, now: datetime) -> StoredCampaign:
+        return await self.update(campaign_id, {"status": status}, actor, now)
+
+
+class MemoryLeads(_Repository):
+    async def insert_many(
+        self, campaign_id: int, leads: Iterable[NewLead], now: datetime, max_attempts: int = 3
+    ) -> Inserted:
+        count = 0
+        for lead in leads:
+            attempts = max_attempts if lead.max_attempts is None else lead.max_attempts
+            new_id = next(self._store.ids)
+            self._store.rows[new_id] = Lead(
+                new_id, campaign_id, lead.name, lead.phone_number, lead.alternate_phone, max_attempts=attempts
+            )
+            count += 1
+        self._store.count(campaign_id, total=count)
+        return Inserted(count)
+
+    async def get(self, lead_id: int) -> Lead | None:
+        return self._store.commit(lambda: self._store.rows.get(lead_id))
+
+    async def counts(self, campaign_id: int) -> dict[str, int]:
+        mine = [lead.status for lead in self._store.rows.values() if lead.campaign_id == campaign_id]
+        return self._store.commit(lambda: {status.value: mine.count(status) for status in LeadStatus})
+
+    async def due_counts(self, campaign_id: int, now: datetime, at_most: int | None = None) -> DueCounts:
+        pending = [
+            lead.next_attempt_at
+            for lead in self._store.rows.values()
+            if lead.campaign_id == campaign_id and lead.status is LeadStatus.PENDING
+        ]
+        times = [moment for moment in pending if moment is not None]
+        waiting = [moment for moment in times if moment > _whole_second(now)]
+        most = len(pending) if at_most is None else at_most
+        return DueCounts(
+            fresh=min(most, pending.count(None)),
+            retries=min(most, len(times) - len(waiting)),
+            waiting=min(most, len(waiting)),
+            next_due_at=min(waiting, default=None),
+        )
+
+    async def reserve(
+        self,
+        campaign: Campaign,
+        n: int,
+        now: datetime,
+        app: str,
+        lease_seconds: float,
+        to_number: Callable[[Lead], str],
+        new_call_id: Callable[[], str],
+    ) -> Reserved:
+        until = now + timedelta(seconds=lease_seconds)
+
+        def take() -> Reserved:
+            reserved = Reserved()
+            for lead in self._due(campaign.id, now):
+                if len(reserved.reservations) >= n:
+                    break
+                try:
+                    number = self._allowed(lead, campaign.id, now, to_number)
+                except _NotNow as why:
+                    closed = self._store.change_lead(
+                        lead.id, status=LeadStatus.FAILED, result=why.result, next_attempt_at=None
+                    )
+                    self._store.count(campaign.id, processed=1)
+                    reserved.refused.append(RefusedLead(closed, why.result, str(why)))
+                    continue
+                taken = self._store.change_lead(
+                    lead.id,
+                    status=LeadStatus.CALLING,
+                    attempts=lead.attempts + 1,
+                    last_attempt_at=_whole_second(now),
+                )
+                one = Reservation(new_call_id(), replace(taken, last_attempt_at=now), number, now, until)
+                self._store.held[lead.id] = Held(one.call_id, app, until)
+                self._store.records[one.call_id] = _stored(
+                    CallRecord(one.call_id, app, campaign.id, lead.id, number, started_at=now)
+                )
+                reserved.reservations.append(one)
+            return reserved
+
+        return self._store.commit(take)
+
+    async def renew(self, app: str, now: datetime, lease_seconds: float) -> int:
+        def extend() -> int:
+            mine = [
+                held
+                for lead_id, held in self._store.held.items()
+                if held.app == app and held.until and self._store.rows[lead_id].status is LeadStatus.CALLING
+            ]
+            for held in mine:
+                held.until = now + timedelta(seconds=lease_seconds)
+            return len(mine)
+
+        return self._store.commit(extend)
+
+    async def release_expired(
+        self, now: datetime, retry_delay_seconds: float = LEGACY_RETRY_SECONDS
+    ) -> list[ReleasedLead]:
+        retry_at = _next_whole_second(now + timedelta(seconds=retry_delay_seconds))
+
+        def release() -> list[ReleasedLead]:
+            released = []
+            for lead_id, held in self._store.held.items():
+                if held.until is None or held.until > now:
+                    continue
+                held.app = held.until = None
+                record = self._close_call(held.attempt_id, now)
+                lead = self._store.rows[lead_id]
+                if lead.status is not LeadStatus.CALLING:
+                    continue
+                if record is not None and record.bridged_at is not None:
+                    status, result = LeadStatus.COMPLETED, Disposition.ANSWERED.value
+                else:
+                    is_last = lead.attempts >= lead.max_attempts
+                    status, result = (LeadStatus.FAILED if is_last else LeadStatus.PENDING), LEASE_EXPIRED
+                retry = retry_at if status is LeadStatus.PENDING else None
+                self._store.change_lead(lead_id, status=status, result=result, next_attempt_at=retry)
+                self._store.count(lead.campaign_id, int(status in CLOSED), int(status is LeadStatus.COMPLETED))
+                released.append(ReleasedLead(lead_id, lead.campaign_id, held.attempt_id, status))
+            return released
+
+        return self._store.commit(release)
+
+    def _due(self, campaign_id: int, now: datetime) -> list[Lead]:
+        pending = [
+            lead
+            for lead in self._store.rows.values()
+            if lead.campaign_id == campaign_id and lead.status is LeadStatus.PENDING
+        ]
+        retries = [(lead.next_attempt_at, lead.id, lead) for lead in pending if lead.next_attempt_at is not None]
+        due = [lead for at, _, lead in sorted(retries) if at <= _whole_second(now)]
+        return due + [lead for lead in pending if lead.next_attempt_at is None]
+
+    def _allowed(self, lead: Lead, campaign_id: int, now: datetime, to_number: Callable[[Lead], str]) -> str:
+        if lead.attempts >= lead.max_attempts:
+            raise _NotNow("max_attempts", "no attempt left")
+        try:
+            number = to_number(lead)
+        except NumberRefused as error:
+            raise _NotNow(Disposition.INVALID_NUMBER.value, str(error)) from error
+        if self._store.dnc.is_listed(number, campaign_id, now):
+            raise _NotNow("do_not_call", "on the do-not-call list")
+        return number
+
+    def _close_call(self, call_id: str, now: datetime) -> CallRecord | None:
+        record = self._store.records.get(call_id)
+        if record is not None and record.status is not CallStatus.FINISHED:
+            talked = int((now - record.answered_at).total_seconds()) if record.answered_at else 0
+            self._store.records[call_id] = replace(
+                record,
+                status=CallStatus.FINISHED,
+                ended_at=_whole_millisecond(now),
+                is_end_estimated=True,
+                disposition=Disposition.ANSWERED if record.bridged_at else Disposition.ERROR,
+                fault=Fault.OURS,
+                duration_seconds=max(0, talked),
+            )
+        return record
+
+
+class _NotNow(Exception):
+    def __init__(self, result: str, reason: str) -> None:
+        super().__init__(reason)
+        self.result = result
+
+
+class MemoryCalls(_Repository):
+    async def save(self, records: Sequence[CallRecord]) -> None:
+        def write() -> None:
+            for record in records:
+                stored = self._store.records.get(record.call_id)
+                if stored is None or stored.status is not CallStatus.FINISHED:
+                    self._store.records[record.call_id] = _stored(record)
+
+        self._store.commit(write)
+
+    async def finish(self, closed: Sequence[tuple[CallRecord, LeadOutcome | None]]) -> list[str]:
+        def write() -> list[str]:
+            taken_by_others = []
+            for record, outcome in closed:
+                stored = self._store.records.get(record.call_id)
+                is_final = stored is not None and stored.status is CallStatus.FINISHED
+                if stored is None or not is_final or (stored.is_end_estimated and not record.is_end_estimated):
+                    self._store.records[record.call_id] = _stored(record)
+                if outcome is not None and not self._close(record, outcome):
+                    taken_by_others.append(record.call_id)
+            return taken_by_others
+
+        return self._store.commit(write)
+
+    async def open_calls(self, app: str) -> list[CallRecord]:
+        def select() -> list[CallRecord]:
+            return [record for record in self._store.records.values() if record.app == app and _is_open(record)]
+
+        return self._store.commit(select)
+
+    async def get(self, call_id: str) -> CallRecord | None:
+        return self._store.commit(lambda: self._store.records.get(call_id))
+
+    def _close(self, record: CallRecord, outcome: LeadOutcome) -> bool:
+        lead, held = self._store.rows.get(outcome.lead_id), self._store.held.get(outcome.lead_id)
+        if lead is None:
+            return True
+        if held is None or held.attempt_id != outcome.call_id:
+            return False
+        if held.until is None and lead.result != LEASE_EXPIRED:
+            return True
+        is_ours = lead.status is LeadStatus.CALLING or held.until is None
+        held.app = held.until = None
+        status = outcome.status if is_ours else lead.status
+        self._store.change_lead(
+            lead.id,
+            status=status,
+            result=outcome.result,
+            next_attempt_at=_next_whole_second(outcome.next_attempt_at),
+            attempts=max(0, lead.attempts - int(outcome.is_attempt_given_back)),
+        )
+        closed = int(status in CLOSED) - int(lead.status in CLOSED)
+        self._store.count(lead.campaign_id, closed, int(record.disposition is Disposition.ANSWERED))
+        return True
+
+
+class MemoryAgents(_Repository):
+    async def save_extensions(self, extensions: Sequence[ExtensionStatus], now: datetime) -> None:
+        if any(len(extension.number) > MAX_EXTENSION for extension in extensions):
+            raise Refused("the panel's extensions are shorter")
+
+        def write() -> None:
+            for extension in extensions:
+                stored = self._store.extensions.get(extension.number)
+                if stored is None or stored.status != extension:
+                    name = stored.name if stored else extension.number
+                    self._store.extensions[extension.number] = PanelRow(extension, name, _whole_second(now))
+
+        self._store.commit(write)
+
+    async def panel(self) -> list[PanelRow]:
+        return self._store.commit(lambda: [row for _, row in sorted(self._store.extensions.items())])
+
+    async def save_sessions(self, sessions: Iterable[AgentSession]) -> None:
+        def write() -> None:
+            for session in sessions:
+                since = _whole_millisecond(session.state_since or session.logged_in_at)
+                kept = replace(session, state_since=since, seconds={})
+                self._store.session_rows[session.session_id] = kept
+                if session.state is not AgentState.LOGGED_OFF:
+                    self._store.states.setdefault(session.session_id, {})[since] = kept
+
+        self._store.commit(write)
+
+    async def open_sessions(self, app: str) -> list[AgentSession]:
+        rows = self._store.session_rows.values()
+        mine = [session.session_id for session in rows if session.app == app and session.logged_out_at is None]
+        found = [await self.get_session(session_id) for session_id in mine]
+        return [session for session in found if session is not None]
+
+    async def get_session(self, session_id: str) -> AgentSession | None:
+        session = self._store.commit(lambda: self._store.session_rows.get(session_id))
+        if session is None:
+            return None
+        seconds: dict[str, float] = {}
+        for interval in await self.intervals(session_id):
+            if interval.ended_at is not None:
+                spent = (interval.ended_at - interval.started_at).total_seconds()
+                seconds[interval.state.value] = round(seconds.get(interval.state.value, 0.0) + spent, 3)
+        return replace(session, seconds=seconds)
+
+    async def intervals(self, session_id: str) -> list[StateInterval]:
+        entered = sorted(self._store.states.get(session_id, {}).items())
+        ends: list[datetime | None] = [since for since, _ in entered[1:]]
+        if entered:
+            ends.append(self._store.session_rows[session_id].logged_out_at)
+        return [
+            StateInterval(session.state, since, end, session.pause_reason, session.call_id)
+            for (since, session), end in zip(entered, ends, strict=True)
+        ]
+
+
+class MemoryDoNotCallList(_Repository):
+    async def add(self, entries: Iterable[DoNotCall], now: datetime) -> int:
+        listed = list(entries)
+        if any(not entry.number.isdigit() for entry in listed):
+            raise NumberRefused("not an E.164 number without plus")
+        self._store.listed |= {(entry.number, entry.campaign_id): entry for entry in listed}
+        return len(listed)
+
+    async def remove(self, number: str, campaign_id: int | None = None) -> bool:
+        return self._store.listed.pop((number, campaign_id), None) is not None
+
+    async def contains(self, number: str, campaign_id: int | None, now: datetime) -> bool:
+        return self._store.commit(lambda: self.is_listed(number, campaign_id, now))
+
+    def is_listed(self, number: str, campaign_id: int | None, now: datetime) -> bool:
+        found = (self._store.listed.get((number, scope)) for scope in {None, campaign_id})
+        return any(entry and (entry.expires_at is None or entry.expires_at > now) for entry in found)
+
+
+class MemoryRecovery(_Repository):
+    async def open_calls(self, app: str) -> list[CallRecord]:
+        return await self._store.calls.open_calls(app)
+
+    async def open_sessions(self, app: str) -> list[AgentSession]:
+        return await self._store.agents.open_sessions(app)
+
+    async def campaign(self, campaign_id: int) -> Campaign | None:
+        stored = self._store.commit(lambda: self._store.campaign_rows.get(campaign_id))
+        return stored.campaign if stored else None
+
+    async def lead(self, lead_id: int) -> Lead | None:
+        return await self._store.leads.get(lead_id)
+
+
+def _is_open(record: CallRecord) -> bool:
+    return record.status in OPEN_STATUSES
+
+
+def _stored(record: CallRecord) -> CallRecord:
+    """A record with its times as MariaDB keeps them."""
+    times = ("started_at", "dialled_at", "ringing_at", "answered_at", "bridged_at", "ended_at")
+    given = {name: getattr(record, name) for name in times}
+    changes: dict[str, Any] = {name: moment and _whole_millisecond(moment) for name, moment in given.items()}
+    changes["timeline"] = tuple((_whole_millisecond(moment), what) for moment, what in record.timeline)
+    return replace(record, **changes)
+
+
+def _whole_millisecond(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _whole_second(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
+
+
+def _next_whole_second(moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.microsecond:
+        return moment.replace(microsecond=0) + timedelta(seconds=1)
+    return moment
