@@ -47,7 +47,7 @@ def configure_logs(level: str, format_: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aiohttp.access", "uvicorn.access", "asyncio", "websockets"):
+    for noisy in ("aiohttp.access", "uvicorn", "asyncio", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
