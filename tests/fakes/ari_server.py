@@ -129,6 +129,7 @@ class FakeAri:
         self.trunks = {"carrier"}
         self.phones = {"1001", "1002", "1003"}
         self.is_loading = False
+        self.refused = 0
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str]] = []
         self.amd_verdict = ("HUMAN", "HUMAN-800-800")
@@ -244,6 +245,7 @@ class FakeAri:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         if not self._knows(request.headers.get("Authorization", "")):
+            self.refused += 1
             return _answer(401, {"message": "Authentication required"})
         if self.is_loading:
             return _answer(503, {"message": "Asterisk not booted"})
