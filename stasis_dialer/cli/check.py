@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ MODULES: Final = (
     "func_callerid",
     "res_pjsip_header_funcs",
 )
-DIALPLAN: Final = (("sd-agent-codes", "*51"), ("sd-amd", "s"), ("sd-safe-harbour", "s"))
+DIALPLAN_CONTEXT: Final = "sd-check"
+DIALPLAN_MARK: Final = "SD_CHECKED"
+DIALPLAN_LOOKS, DIALPLAN_LOOK_SECONDS = 20, 0.1
 
 OK, WARNING, FAILED, UNKNOWN = "ok", "warning", "failed", "unknown"
 
@@ -176,18 +179,16 @@ async def _modules(client: ari.Client, settings: Settings) -> list[Finding]:
 
 
 async def _dialplan(client: ari.Client, settings: Settings) -> list[Finding]:
-    missing = []
-    for context, extension in DIALPLAN:
-        function = f"DIALPLAN_EXISTS({context},{extension},1)"
-        try:
-            answer = await client.call("asterisk.getGlobalVar", variable=function)
-        except DialerError:
-            return [Finding("dialplan", UNKNOWN, "cannot be seen", "load func_dialplan.so to have it checked")]
-        if str(answer.get("value")) != "1":
-            missing.append(f"{extension}@{context}")
-    if missing:
-        return [Finding("dialplan", FAILED, f"missing: {', '.join(missing)}", "include dialplan/stasis_dialer.conf")]
-    return [Finding("dialplan", OK, f"{len(DIALPLAN)} entries present")]
+    """Run the dialplan's own check context: it leaves a mark, and connects nobody."""
+    await client.call("asterisk.setGlobalVar", variable=DIALPLAN_MARK, value="no")
+    target = {"context": DIALPLAN_CONTEXT, "extension": "s", "priority": 1}
+    await client.call("channels.originate", endpoint=f"Local/s@{DIALPLAN_CONTEXT}", timeout=2, **target)
+    for _ in range(DIALPLAN_LOOKS):
+        answer = await client.call("asterisk.getGlobalVar", variable=DIALPLAN_MARK)
+        if answer.get("value") == "yes":
+            return [Finding("dialplan", OK, "included")]
+        await asyncio.sleep(DIALPLAN_LOOK_SECONDS)
+    return [Finding("dialplan", FAILED, "not included", "include dialplan/stasis_dialer.conf in extensions.conf")]
 
 
 async def _trunks(client: ari.Client, settings: Settings) -> list[Finding]:
