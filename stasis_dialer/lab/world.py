@@ -67,7 +67,13 @@ class LabState:
 
 
 def lab_home() -> Path:
-    """The folder that holds the labs: `.lab` of the project, or of the current folder when that is read-only."""
+    """The folder that holds the labs: `.lab` of the project, or of the current folder when that is read-only.
+
+    `STASIS_DIALER_LAB_HOME` names another one.
+    """
+    given = os.environ.get("STASIS_DIALER_LAB_HOME")
+    if given:
+        return Path(given)
     return (PROJECT if os.access(PROJECT, os.W_OK) else Path.cwd()) / ".lab"
 
 
