@@ -46,7 +46,7 @@ DEADLOCK_PAUSE_SECONDS: Final = 0.005
 _LOCKED: Final = frozenset({1205, 1213})
 _UNREACHABLE: Final = 2003
 _WENT_AWAY: Final = frozenset({0, 1053, 1077, 1079, 1927, 2006, 2013, 2014, 2055})
-_SCHEMA_TOO_OLD: Final = frozenset({1054, 1146})
+_SCHEMA_TOO_OLD: Final = frozenset({1054, 1146, 1176})
 _ACCESS_DENIED, _ACCESS_DENIED_TO_DATABASE, _UNKNOWN_DATABASE, _TOO_MANY = 1045, 1044, 1049, 1040
 
 _encode_json = msgspec.json.Encoder().encode

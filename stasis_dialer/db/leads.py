@@ -122,7 +122,7 @@ class Leads(Reservations):
         """How many leads of a campaign are due; counting stops at `at_most` of each kind, when given."""
         stamp = self._database.clock.text(now)
         limit = f"LIMIT {int(at_most)}" if at_most is not None else ""
-        pending = "FROM discador_contatos WHERE campaign_id = %s AND status = 'pending'"
+        pending = "FROM discador_contatos FORCE INDEX (ix_dialer_due) WHERE campaign_id = %s AND status = 'pending'"
         sql = (
             "SELECT JSON_ARRAY("
             f"(SELECT COUNT(*) FROM (SELECT 1 {pending} AND next_attempt IS NULL {limit}) fresh), "
@@ -152,8 +152,8 @@ class Leads(Reservations):
 
         async def recycle(statements: Statements) -> int:
             count = await statements.execute(
-                "UPDATE discador_contatos SET status = 'pending', attempts = 0, result = NULL, "
-                "next_attempt = NULL, updated_at = %s "
+                "UPDATE discador_contatos FORCE INDEX (ix_dialer_due) SET status = 'pending', attempts = 0, "
+                "result = NULL, next_attempt = NULL, updated_at = %s "
                 f"WHERE campaign_id = %s AND status = 'failed'{wanted} LIMIT {RECYCLE_BATCH}",
                 stamp,
                 campaign_id,

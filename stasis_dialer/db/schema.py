@@ -134,6 +134,9 @@ async def with_connection(url: str, password: str | None, work: Callable[[Connec
         explained = database.explain(cause, address)
         if isinstance(explained, DatabaseUnavailable):
             raise explained from error
-        raise
+        raise DialerError(
+            f"the database refused a step: server={address.host} database={address.database} seen={cause}; "
+            "no row was lost, run it again when that is mended"
+        ) from error
     finally:
         await engine.dispose()
