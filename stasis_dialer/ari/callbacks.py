@@ -27,6 +27,10 @@ _KEY_ORDER = ("channel", "peer", "transferer_first_leg", "bridge", "playback", "
 """Whose queue a plain `on_event` callback runs in, when an event names several objects."""
 
 
+NOTICES = ("Connected", "Disconnected")
+"""Notices of the stream that can be listened to like events."""
+
+
 class Subscription:
     """What `on_event` and its kin return; `close()` ends it."""
 
@@ -86,12 +90,12 @@ class Dispatcher:
     def __init__(self) -> None:
         self.exception_handler: Callable[[Exception], Any] = _log_error
         self._places: dict[tuple[str, str, str], list[Subscription]] = {}
-        self._queues: dict[str, deque[tuple[Callback, Event]]] = {}
+        self._queues: dict[str, deque[tuple[Callback, Any]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, event_type: str, run: Callback, kind: str = "", object_id: str = "") -> Subscription:
         """Call `run(event)` for events of a type: all of them, or those with (this) object of this kind."""
-        if event_type not in events.BY_TYPE:
+        if event_type not in events.BY_TYPE and event_type not in NOTICES:
             raise ValueError(f"there is no ARI event called {event_type}")
         place = (event_type, kind, object_id)
         subscription = Subscription(self, place, run)
@@ -105,6 +109,11 @@ class Dispatcher:
             subscriptions.remove(subscription)
             if not subscriptions:
                 del self._places[place]
+
+    def notify(self, notice: Any) -> None:
+        """Queue the callbacks for a notice of the stream; never waits."""
+        for subscription in self._places.get((type(notice).__name__, "", ""), ()):
+            self._enqueue("", subscription.run, notice)
 
     def dispatch(self, event: Event, kinds: tuple[str, ...]) -> None:
         """Queue the callbacks for an event; never waits."""
@@ -137,7 +146,7 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _enqueue(self, key: str, run: Callback, event: Event) -> None:
+    def _enqueue(self, key: str, run: Callback, event: Any) -> None:
         queue = self._queues.get(key)
         if queue is not None:
             queue.append((run, event))
@@ -147,7 +156,7 @@ class Dispatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, key: str, queue: deque[tuple[Callback, Event]]) -> None:
+    async def _work(self, key: str, queue: deque[tuple[Callback, Any]]) -> None:
         try:
             while queue:
                 run, event = queue.popleft()

@@ -12,7 +12,7 @@ from stasis_dialer.ari.errors import AppReplaced
 from stasis_dialer.ari.events import Event
 from stasis_dialer.ari.http import CONNECTIONS, HttpTransport
 from stasis_dialer.ari.model import OBJECTS, BaseObject
-from stasis_dialer.ari.stream import NOISE, EventStream, Replaced
+from stasis_dialer.ari.stream import NOISE, Connected, Disconnected, EventStream, Replaced
 from stasis_dialer.ari.transport import REQUEST_TIMEOUT_SECONDS, Address, Transport
 from stasis_dialer.ari.websocket import WebSocketTransport
 
@@ -136,6 +136,8 @@ class Client:
                 self._dispatch(item)
             elif isinstance(item, Replaced):
                 replaced = item
+            else:
+                self._dispatcher.notify(item)
         await self._dispatcher.drain(CLOSE_LIMIT_SECONDS)
         if replaced is not None:
             raise AppReplaced(f"{AppReplaced.__doc__}: app={replaced.application}")
@@ -152,6 +154,14 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def on_connected(self, fn: Callable[[Connected], Any]) -> Subscription:
+        """Call `fn(notice)` at the first connect and after every gap; compare then with what exists."""
+        return self._dispatcher.add("Connected", fn)
+
+    def on_disconnected(self, fn: Callable[[Disconnected], Any]) -> Subscription:
+        """Call `fn(notice)` when events stop; calls go on in Asterisk."""
+        return self._dispatcher.add("Disconnected", fn)
 
     def on_event(self, event_type: str, event_cb: Callable[..., Any], *args: Any, **kwargs: Any) -> Subscription:
         """Call `event_cb(event, ...)` for every event of this type.

@@ -1,8 +1,8 @@
 """Requests over HTTP: one pooled keep-alive session.
 
-Guarantees a time limit on every request, credentials in a header only, and one repetition where a lost answer cannot do
+Guarantees a time limit on every request, credentials in a header only, and a repetition where a lost answer cannot do
 harm: GET, PUT, DELETE, and a POST whose new object has an id of ours (409 on the repetition means that the first one
-worked). Never repeats anything else, and never repeats after a time-out.
+worked; 404 after a DELETE may mean the same). Never repeats anything else, and never repeats after a time-out.
 """
 
 import base64
@@ -100,8 +100,6 @@ class HttpTransport:
             raise AriUnavailable(_answer_lost(method, path, error)) from error
         if status == HTTPStatus.CONFLICT and own is not None:
             return await self.request("GET", own)
-        if status == HTTPStatus.NOT_FOUND and method == "DELETE":
-            return Response(204)
         if status >= 300:
             raise error_for(status, method, path, content)
         return Response(status, content)

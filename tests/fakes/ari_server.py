@@ -2,7 +2,7 @@
 
 It passes the same contract suite as the real Asterisk 22 (`tests/contract/ari`), so what a test learns from it is true.
 Far ends are `FarEnd` values chosen by the number dialled; faults are `Fault` values and the methods named after what
-goes wrong. Times are milliseconds where a real network has seconds.
+goes wrong. Times are milliseconds where a real network has seconds; `second` is how long a second of a time-out lasts.
 """
 
 import asyncio
@@ -58,8 +58,8 @@ CAUSES = {
 class Fault:
     """Something that goes wrong with the next `times` requests that match; `path` is a regular expression.
 
-    `status` answers that instead of doing it; `delay` waits first; `lose_request` closes the connection undone,
-    `lose_answer` does it and closes the connection.
+    `status` answers that instead of doing it; `delay` waits before doing it and `answer_delay` after; `lose_request`
+    closes the connection undone, `lose_answer` does it and closes the connection.
     """
 
     method: str
@@ -67,6 +67,7 @@ class Fault:
     times: int = 1
     status: int = 0
     delay: float = 0.0
+    answer_delay: float = 0.0
     lose_request: bool = False
     lose_answer: bool = False
 
@@ -88,6 +89,7 @@ class _Channel:
     bridge: "_Bridge | None" = None
     far_end: FarEnd = FarEnd()
     was_dialled: bool = False
+    is_in_dial_bridge: bool = False
     after_answer: Callable[["_Channel"], None] | None = None
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
 
@@ -130,6 +132,7 @@ class FakeAri:
         self.phones = {"1001", "1002", "1003"}
         self.is_loading = False
         self.refused = 0
+        self.second = 1.0
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str]] = []
         self.amd_verdict = ("HUMAN", "HUMAN-800-800")
@@ -223,8 +226,10 @@ class FakeAri:
             if fault.status:
                 return _answer(fault.status, {"message": "scripted"})
         status, answer = self._perform(request.method, path, dict(request.query), content)
-        if fault is not None and fault.lose_answer:
-            return self._break(request)
+        if fault is not None:
+            await asyncio.sleep(fault.answer_delay)
+            if fault.lose_answer:
+                return self._break(request)
         return _answer(status, answer)
 
     def _break(self, request: web.Request) -> web.Response:
@@ -359,6 +364,7 @@ class FakeAri:
         channel = self._in_stasis(channel_id)
         if channel.was_dialled or channel.state != "Down":
             raise _Refuse(409, "Channel is not in the down state")
+        channel.is_in_dial_bridge = True
         self._ring_out(channel, float(query.get("timeout") or 30))
 
     def hangup(self, query: Json, channel_id: str) -> None:
@@ -453,12 +459,10 @@ class FakeAri:
         if query.get("callerId"):
             channel.connected = _party(query["callerId"])
         if "TIMEOUT(absolute)" in channel.variables:
-            self._soon(channel, float(channel.variables["TIMEOUT(absolute)"]), self._time_is_up, channel)
+            self._soon(channel, self.second * float(channel.variables["TIMEOUT(absolute)"]), self._time_is_up, channel)
         return channel
 
     def _check_id(self, number: str) -> None:
-        if len(number) > 149:
-            raise _Refuse(400, "Uniqueid length exceeds maximum of 149")
         if number in self.channels:
             raise _Refuse(409, "Channel with given unique ID already exists")
 
@@ -479,7 +483,7 @@ class FakeAri:
         elif far_end.reject_after is not None:
             self._soon(channel, far_end.reject_after, self._rejected, channel)
         if timeout > 0:
-            self._soon(channel, timeout, self._rang_out, channel)
+            self._soon(channel, self.second * timeout, self._rang_out, channel)
 
     def _ringing(self, channel: _Channel) -> None:
         self._dial_event(channel, "RINGING")
@@ -509,8 +513,8 @@ class FakeAri:
         self._destroy(channel, 19, 480)
 
     def _time_is_up(self, channel: _Channel) -> None:
-        self._event("ChannelHangupRequest", channel, cause=0, soft=True)
-        self._destroy(channel, 0)
+        self._event("ChannelHangupRequest", channel, cause=128, soft=True)
+        self._destroy(channel, 16)
 
     def _set_state(self, channel: _Channel, state: str) -> None:
         channel.state = state
@@ -607,6 +611,7 @@ class FakeAri:
             channel = self.channels[number]
             self._leave_bridge(channel)
             channel.bridge = bridge
+            channel.is_in_dial_bridge = False
             bridge.channels.append(number)
             self._event("ChannelEnteredBridge", channel, bridge=_bridge_json(bridge))
 
@@ -625,6 +630,9 @@ class FakeAri:
         target = f"bridge:{bridge_id}" if bridge_id else f"channel:{channel_id}"
         name = query["name"]
         recording = {"name": name, "format": query["format"], "target_uri": target, "state": "queued"}
+        if channel_id and self.channels[channel_id].is_in_dial_bridge:
+            self._plain(app, "RecordingFailed", {"recording": {**recording, "state": "failed"}})
+            return recording
         self.recordings[name] = recording
         self._plain(app, "RecordingStarted", {"recording": {**recording, "state": "recording"}})
         return recording

@@ -124,6 +124,7 @@ async def ari_server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """The server under test, with no channels and no bridges of ours before and after."""
     if request.param == "fake":
         async with FakeAri() as fake:
+            fake.second = 0.1
             yield Server("fake", fake.url, fake.user, fake.password, fake.endpoint, fake)
         return
     lab = request.getfixturevalue("lab")

@@ -107,3 +107,9 @@ def test_every_operation_can_be_built_from_its_required_arguments() -> None:
         request = Builder(operation).build(arguments)
         assert request.method == operation.method
         assert "{" not in request.path
+
+
+def test_an_id_that_asterisk_would_cut_off_is_refused() -> None:
+    assert build("channels.create", endpoint="e", app="a", channelId="x" * 149).own
+    with pytest.raises(ValueError, match="channelId has 150 characters; Asterisk takes 149"):
+        build("channels.create", endpoint="e", app="a", channelId="x" * 150)
