@@ -6,6 +6,7 @@ again.
 
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -138,6 +139,10 @@ class Asterisk:
     def problems(self) -> list[str]:
         """The warnings and errors among the log lines."""
         return [line for line in self.log_lines() if "] WARNING[" in line or "] ERROR[" in line]
+
+    def remove_run_folder(self) -> None:
+        """Remove the folder of the control socket, which may be outside the lab's own."""
+        shutil.rmtree(self._run_folder(), ignore_errors=True)
 
     def _is_ready_or_dead(self) -> bool:
         if not self.process.is_running():

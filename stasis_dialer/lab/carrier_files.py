@@ -67,7 +67,8 @@ def _pjsip(site: CarrierSite) -> str:
     block = site.block
     leg = "disallow = all\nallow = ulaw\ndirect_media = no\nrtp_symmetric = yes\nbind_rtp_to_media_address = yes\n"
     trunk = f"transport = trunk\nmedia_address = {block.carrier}\n{leg}"
-    phone = f"transport = phones\nmedia_address = {block.phones}\n{leg}"
+    # Phones do not send the Q.850 cause that a carrier sends.
+    phone = f"transport = phones\nmedia_address = {block.phones}\n{leg}suppress_q850_reason_headers = yes\n"
     pbx_uri = f"sip:{block.pbx}:{SIP_PORT}"
     parts = [
         # The referee must take every call that the PBX can place, so it never refuses for overload.

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -168,12 +169,22 @@ class Demo:
     def _is_ready(self, dialer: subprocess.Popen[bytes]) -> bool:
         if dialer.poll() is not None:
             raise LabError(f"the dialer ended at once: exit={dialer.returncode} log={self._lab.folder / 'dialer.log'}")
-        asked = subprocess.run(self._line("agent", "list", "--json"), env=self._environment(), capture_output=True)
-        return asked.returncode == 0
+        return self._ask("/readyz") is not None
 
     def _agents(self) -> list[dict[str, Any]]:
-        agents: list[dict[str, Any]] = json.loads(self._command("agent", "list", "--json"))
-        return agents
+        return list(self._ask("/api/agents") or ())
+
+    def _ask(self, path: str) -> Any:
+        """What the dialer answers, or None."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._lab.state.api_port}{path}",
+            headers={"Authorization": f"Bearer {self._lab.api_token}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=READY_SECONDS) as answer:
+                return json.load(answer)
+        except OSError:
+            return None
 
     def _all_available(self) -> bool:
         return all(agent["state"] == "available" for agent in self._agents())

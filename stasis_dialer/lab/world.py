@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -251,17 +251,10 @@ class Lab:
 
         Raises: LabError naming the phones that are missing.
         """
-        numbers = set(self.state.phones)
-
-        def missing() -> list[str]:
-            endpoints = self.pbx.ari.get("endpoints/PJSIP")
-            online = {endpoint["resource"] for endpoint in endpoints if endpoint["state"] == "online"}
-            return sorted(numbers - online)
-
         try:
-            until(lambda: not missing(), "phones to be registered", REGISTER_SECONDS)
+            until(lambda: not self._unregistered(), "phones to be registered", REGISTER_SECONDS)
         except LabError as error:
-            raise LabError(f"phones are not registered: phones={','.join(missing())}") from error
+            raise LabError(f"phones are not registered: phones={','.join(self._unregistered())}") from error
 
     def is_abandoned(self) -> bool:
         """Whether it belonged to a process that is gone."""
@@ -282,13 +275,20 @@ class Lab:
             try:
                 self._launch(owned)
                 tell(f"Asterisk {self.stack.asterisk_version} and MariaDB {self.stack.mariadb_version} run")
-                self.wait_phones_registered()
+                # A phone that called while the PBX was still loading would try again only much later.
+                if self._unregistered():
+                    self.register_phones()
             except PlaceTaken as taken:
                 self._end_processes()
                 if attempt == START_TRIES:
                     raise LabError(f"no free place found: tries={attempt} last={taken}") from taken
             else:
                 return
+
+    def _unregistered(self) -> list[str]:
+        endpoints = self.pbx.ari.get("endpoints/PJSIP")
+        online = {endpoint["resource"] for endpoint in endpoints if endpoint["state"] == "online"}
+        return sorted(set(self.state.phones) - online)
 
     def _new_state(self) -> LabState:
         numbers = [str(FIRST_PHONE + index) for index in range(self._phone_count)]
@@ -382,11 +382,13 @@ class Lab:
     def _end_processes(self) -> None:
         if self._state is None:
             return
-        stops: list[Callable[[], None]] = [self.pbx.stop, self.carrier.asterisk.stop, self.mariadb.stop]
-        for process in self._processes():
-            process.ask_to_end()
-        for stop in stops:
-            stop()
+        # Nothing in the memory of the two Asterisks is worth waiting for; the database writes its pages.
+        self.mariadb.process.ask_to_end()
+        self.pbx.kill()
+        self.carrier.asterisk.kill()
+        self.mariadb.stop()
+        for asterisk in (self.pbx, self.carrier.asterisk):
+            asterisk.remove_run_folder()
 
     def _make_folder(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -315,7 +315,8 @@ def test_given_a_phone_that_hangs_up_in_the_middle_then_the_call_ends_then(empty
     until(lambda: app.of("StasisStart", "short"), "the phone to answer")
     until(lambda: app.of("ChannelDestroyed", "short"), "the phone to hang up", 3)
 
-    assert app.of("ChannelDestroyed", "short")[0]["cause"] == 16
+    # A BYE without a Reason header, as phones send it, has no cause for Asterisk 22.10.
+    assert app.of("ChannelDestroyed", "short")[0]["cause"] == 0
 
 
 def test_given_a_talking_phone_when_keys_are_pressed_then_the_pbx_hears_them(empty_pbx: Lab, app: Listener) -> None:
