@@ -12,15 +12,17 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import aiohttp
 import click
 
-from stasis_dialer.db.database import Database
-from stasis_dialer.db.store import Store
 from stasis_dialer.errors import ConfigurationError, DialerError, DialerNotRunning, LabError, Refused, Unavailable
 from stasis_dialer.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from stasis_dialer.db.store import Store
 
 T = TypeVar("T")
 
@@ -41,7 +43,10 @@ class Context:
         return load_settings(self.config)
 
     def store(self) -> Store:
-        """The database; use it as `async with`."""
+        """The database; use it as `async with`. Imported when it is needed: half of a command's start."""
+        from stasis_dialer.db.database import Database
+        from stasis_dialer.db.store import Store
+
         database = self.settings.database
         return Store(
             Database(
@@ -70,6 +75,8 @@ class Context:
 
     @contextlib.asynccontextmanager
     async def _asking(self, url: str) -> AsyncIterator[aiohttp.ClientSession]:
+        import aiohttp
+
         try:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=API_TIMEOUT_SECONDS)) as session:
                 yield session

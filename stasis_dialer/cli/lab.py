@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from stasis_dialer.cli.demo import demo
 from stasis_dialer.errors import LabError
 from stasis_dialer.lab.fates import table_markdown
 from stasis_dialer.lab.world import DEFAULT_NAME, MOST_PHONES, Lab
@@ -175,6 +176,9 @@ def lines_of(path: Path, follow: bool) -> Iterator[str]:
 def shorter(path: Path) -> Path:
     """A path as a person would type it here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+lab.add_command(demo)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,9 @@ async def import_(context: Context, path: Path, name: str, as_json: bool) -> Non
         ) as progress:
             task = progress.add_task("rows", total=size)
             counted = (_advance(progress, task, row) for row in rows)
-            inserted = await store.leads.insert_many(stored.campaign.id, counted, datetime.now(UTC))
+            inserted = await store.leads.insert_many(
+                stored.campaign.id, counted, datetime.now(UTC), stored.campaign.max_attempts
+            )
     summary = {"imported": inserted.inserted, "refused": inserted.refused + len(refusals)}
     if as_json:
         show_one({**summary, "refusals": refusals}, True)

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from stasis_dialer.cli.agent import agent
-from stasis_dialer.cli.calls import calls
-from stasis_dialer.cli.campaign import campaign
-from stasis_dialer.cli.check import check
 from stasis_dialer.cli.context import Context, ErrorsAsMessages
-from stasis_dialer.cli.db import db
-from stasis_dialer.cli.lab import lab
-from stasis_dialer.cli.leads import leads
-from stasis_dialer.cli.run import run
+
+COMMANDS: Mapping[str, str] = {
+    "run": "Run the dialer until SIGTERM or Ctrl-C.",
+    "check": "Is everything there that the dialer needs?",
+    "db": "The database's schema.",
+    "campaign": "Campaigns: lists being dialled, with their mode and limits.",
+    "leads": "Leads: the people to be called.",
+    "agent": "Agents of a running dialer.",
+    "calls": "Calls: attempts to reach a lead, and their outcome.",
+    "lab": "A complete telephone world on loopback, to try and to test.",
+}
+"""Each is a command of the same name in its own module, which is imported when it is used: the rest costs a second."""
 
 
-@click.group(cls=ErrorsAsMessages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(ErrorsAsMessages):
+    """The root group, which knows its commands by name and imports the one that is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which one meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command; its module is imported now."""
+        if name not in COMMANDS:
+            return None
+        found: click.Command = getattr(importlib.import_module(f"stasis_dialer.cli.{name}"), name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -39,9 +65,6 @@ def main(ctx: click.Context, config: Path, debug: bool) -> None:
     """
     ctx.obj = Context(config, debug)
 
-
-for part in (run, check, db, campaign, leads, agent, calls, lab):
-    main.add_command(part)
 
 if __name__ == "__main__":
     main()
