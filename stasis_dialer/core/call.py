@@ -132,6 +132,8 @@ def advance(call: Call, event: m.Event, now: float) -> Step:
 
 def _created(call: Call, event: m.Event, now: float) -> Step:
     """Dialled from the moment the command is given: the far end may answer before Asterisk answers our request."""
+    if call.dialled_at is not None:
+        return call, ()
     timeout = call.campaign.ring_timeout_seconds
     dialled = _marked(call, now, "dialled", dialled_at=now, deadline=now + timeout + RING_SLACK_SECONDS)
     return dialled, (m.DialLeg(call.call_id, timeout),)
