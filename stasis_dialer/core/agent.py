@@ -51,6 +51,7 @@ class Agent:
     """When the last customer left, or the login: the longest idle agent is served first."""
     leg_id: str | None = None
     bridge_id: str | None = None
+    is_leg_dialled: bool = False
     is_leg_up: bool = False
     call_id: str | None = None
     ring_seconds: float = LOGIN_RING_SECONDS
@@ -87,7 +88,7 @@ def call_phone(agent: Agent, leg_id: str, bridge_id: str, create: m.CreateLeg, n
 
 def phone_called(agent: Agent, leg_id: str, bridge_id: str, now: float) -> Step:
     """Log an always-on agent in whose telephone called us: the leg is here already."""
-    ringing = replace(agent, leg_id=leg_id, bridge_id=bridge_id, deadline=now + CREATE_SECONDS)
+    ringing = replace(agent, leg_id=leg_id, bridge_id=bridge_id, is_leg_up=True, deadline=now + CREATE_SECONDS)
     commands = (m.AnswerLeg(leg_id), m.CreateBridge(bridge_id), m.Join(leg_id, bridge_id), m.Save())
     return _enter(ringing, S.RINGING, now), commands
 
@@ -139,11 +140,11 @@ def advance(agent: Agent, event: m.Event, now: float) -> Step:
 
 
 def _leg_created(agent: Agent, event: m.Event, now: float) -> Step:
-    if agent.leg_id is None:
+    if agent.leg_id is None or agent.is_leg_dialled or agent.is_leg_up:
         return agent, ()
     if agent.state is not S.RINGING or (agent.call_id is None and not _is_logging_in(agent)):
         return agent, (m.HangUp(agent.leg_id),)
-    ringing = replace(agent, deadline=now + agent.ring_seconds + LEG_SECONDS)
+    ringing = replace(agent, is_leg_dialled=True, deadline=now + agent.ring_seconds + LEG_SECONDS)
     return ringing, (m.DialLeg(agent.leg_id, agent.ring_seconds),)
 
 
@@ -173,30 +174,36 @@ def _leg_joined(agent: Agent, event: m.Event, now: float) -> Step:
 
 
 def _leg_failed(agent: Agent, event: m.Event, now: float) -> Step:
-    """Refused, not dialled, not joined or without an answer: hang up what may be there; `LegGone` tells the rest."""
+    """Refused, not dialled, not joined or without an answer: hang up what may be there; `LegGone` tells the rest.
+
+    A failure that comes after the success it speaks of is late: who talks goes on talking.
+    """
     if isinstance(event, m.OriginateRejected):
         return _leg_gone(agent, event, now)
-    if isinstance(event, m.JoinFailed) and event.bridge_id != agent.bridge_id:
+    if isinstance(event, m.JoinFailed):
+        is_late = event.bridge_id != agent.bridge_id or agent.state is S.ON_CALL
+    else:
+        is_late = agent.is_leg_up
+    if is_late or agent.leg_id is None:
         return agent, ()
-    if agent.leg_id is None:
-        return agent, ()
-    closing = replace(agent, deadline=now + LEG_SECONDS)
-    if agent.is_always_on and agent.is_leg_up:
-        closing = replace(closing, wants_logout=True)
+    if agent.is_always_on and agent.is_leg_up and agent.call_id is None:
+        leaving, commands = _log_out(agent, now)
+        return leaving, (*commands, m.Probe(agent.leg_id))
+    closing = replace(agent, wants_logout=agent.wants_logout or agent.is_always_on, deadline=now + LEG_SECONDS)
     return closing, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
 
 
 def _leg_gone(agent: Agent, event: m.Event, now: float) -> Step:
     told = _tell_lost(agent)
     destroy = (m.DestroyBridge(agent.bridge_id),) if agent.bridge_id else ()
-    bare = replace(agent, leg_id=None, bridge_id=None, is_leg_up=False)
+    bare = replace(agent, leg_id=None, bridge_id=None, is_leg_dialled=False, is_leg_up=False)
     if agent.is_always_on or agent.state is S.LOGGED_OFF:
         over, commands = _end(bare, now)
         return over, (*told, *destroy, *commands)
     if agent.state is S.RINGING and agent.call_id is not None:
         missed, commands = _pause(replace(bare, call_id=None, pause_reason=NO_ANSWER), now)
         return missed, (*told, *destroy, *commands)
-    if agent.state is S.RINGING or (agent.state is S.RESERVED and agent.call_id is not None):
+    if agent.state in (S.RINGING, S.RESERVED):
         settled, commands = _settle(replace(bare, call_id=None, deadline=None), now)
         return settled, (*told, *destroy, *commands)
     if agent.state is S.WRAP_UP:
@@ -288,7 +295,8 @@ def _wrap_up_done(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.state is not S.WRAP_UP:
         return agent, ()
     if agent.leg_id is not None and not agent.is_always_on:
-        return replace(agent, deadline=now + LEG_SECONDS), (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
+        closing = replace(agent, wrap_up_seconds=0.0, deadline=now + LEG_SECONDS)
+        return closing, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
     return _settle(replace(agent, deadline=None), now)
 
 
@@ -312,6 +320,8 @@ def _unpause_requested(agent: Agent, event: m.Event, now: float) -> Step:
 
 
 def _logout_requested(agent: Agent, event: m.Event, now: float) -> Step:
+    if agent.state is S.LOGGED_OFF:
+        return agent, ()
     if agent.state in (S.RINGING, S.RESERVED, S.ON_CALL) and agent.call_id is not None:
         return replace(agent, wants_logout=True), ()
     return _log_out(agent, now)
