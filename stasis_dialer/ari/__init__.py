@@ -6,7 +6,8 @@ Events in one ordered stream: `async for item in client.stream("hello"):`, where
 `Replaced`; `stream.depth` is the backlog. Requests: `await client.channels.create(...)` answers an object,
 `await client.call("channels.create", ...)` plain JSON, and `await client.transport.request("GET", "/channels")` bytes.
 Every refusal is an `AriError` by status; a server that cannot be reached is `AriUnavailable`.
-Choose every id yourself (`channelId=...`) and register it before the request: events may come before the answer.
+Choose every id yourself (`channelId=...`), all of one length (Asterisk takes an id that begins a live one's for used),
+and register it before the request: events may come before the answer.
 """
 
 from stasis_dialer.ari import events

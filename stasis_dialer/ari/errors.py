@@ -64,7 +64,7 @@ class AriMethodNotAllowed(AriError):
 class AriConflict(AriError):
     """the object is in a state that does not allow this"""
 
-    hint = "the channel is not in Stasis (yet, or any more), or the id is already in use"
+    hint = "the channel is not in Stasis (yet, or any more), or a live channel's id is or begins with this id"
 
 
 class AriUnprocessable(AriError):

@@ -463,7 +463,7 @@ class FakeAri:
         return channel
 
     def _check_id(self, number: str) -> None:
-        if number in self.channels:
+        if any(other.lower().startswith(number.lower()) for other in self.channels):
             raise _Refuse(409, "Channel with given unique ID already exists")
 
     def _new_channel(self, app: str, endpoint: str, number: str) -> _Channel:
@@ -585,7 +585,7 @@ class FakeAri:
 
     def create_bridge(self, query: Json, bridge_id: str = "") -> Any:
         number = bridge_id or query.get("bridgeId") or f"bridge-{self._next()}"
-        if number in self.bridges:
+        if number.lower() in map(str.lower, self.bridges):
             raise _Refuse(409, "Bridge with given unique ID already exists")
         self.bridges[number] = bridge = _Bridge(number, query.get("name", ""), query.get("type", "mixing"), _now())
         return _bridge_json(bridge)

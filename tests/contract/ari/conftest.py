@@ -115,8 +115,8 @@ async def eventually(condition: Callable[[], bool], what: str, heard: Heard | No
 
 
 def new_id(prefix: str = "c") -> str:
-    """An id that was never used before."""
-    return f"t-{prefix}-{os.getpid()}-{next(_numbers)}"
+    """An id that was never used before, and is never the beginning of another one."""
+    return f"t-{prefix}-{os.getpid()}-{next(_numbers):06d}"
 
 
 @pytest.fixture(params=["fake", "asterisk"])

@@ -208,6 +208,20 @@ async def test_a_channel_id_in_use_is_refused(client: ari.Client, heard: Heard, 
         await client.channels.create(endpoint=ari_server.endpoint("human"), app=app, channelId=leg)
 
 
+async def test_an_id_that_begins_a_live_channels_id_is_taken_so_ids_have_one_length(
+    client: ari.Client, heard: Heard, ari_server: Server, app: str
+) -> None:
+    endpoint, leg = ari_server.endpoint("no_answer"), new_id()
+    await client.channels.create(endpoint=endpoint, app=app, channelId=leg)
+    for taken in (leg[:-1], leg.upper()):
+        with pytest.raises(ari.AriConflict, match="begins with this id"):
+            await client.channels.create(endpoint=endpoint, app=app, channelId=taken)
+    longer = await client.channels.create(endpoint=endpoint, app=app, channelId=f"{leg}-agent")
+    assert {channel.id for channel in await client.channels.list()} == {leg, longer.id}
+    with pytest.raises(ari.AriNotFound):
+        await client.channels.hangup(channelId=leg[:-1])
+
+
 async def test_no_device_state_is_ever_subscribed(
     client: ari.Client, heard: Heard, ari_server: Server, app: str
 ) -> None:
