@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -40,10 +41,17 @@ async def measure(name: str, times: int, once: Callable[[int], Awaitable[Any]], 
         for turn in turns:
             await once(turn)
 
-    clock, cpu = time.perf_counter(), time.process_time()
+    clock, before = time.perf_counter(), os.times()
     await asyncio.gather(*(worker() for _ in range(at_once)))
-    used, passed = time.process_time() - cpu, time.perf_counter() - clock
-    return {"what": name, "times": times, "cpu_us": used / times * 1e6, "per_second": times / passed}
+    passed, after = time.perf_counter() - clock, os.times()
+    user, system = after.user - before.user, after.system - before.system
+    return {
+        "what": name,
+        "times": times,
+        "cpu_us": (user + system) / times * 1e6,
+        "user_us": user / times * 1e6,
+        "per_second": times / passed,
+    }
 
 
 class Calls:
@@ -78,6 +86,10 @@ class Calls:
         await self.client.channels.create(endpoint=endpoint, app=self.stream.apps[0], channelId=leg)
         await over.wait()
 
+    async def finish(self) -> None:
+        """Wait for the last answers."""
+        await asyncio.gather(*self._tasks)
+
     async def _bridge(self, leg: str) -> None:
         await self.client.bridges.create(bridgeId=f"b-{leg}", type="mixing")
         await self.client.bridges.addChannel(bridgeId=f"b-{leg}", channel=leg)
@@ -104,6 +116,7 @@ async def run_carrier(lab: Lab, carrier: Literal["http", "websocket"], requests:
             f"{carrier}: whole call, 6 requests", calls, lambda turn: whole.place(endpoints[turn]), CALLS_AT_ONCE
         )
         row["events_per_call"] = whole.events / calls
+        await whole.finish()
         await stream.close()
         await listening
         return [*rows, row]
@@ -118,7 +131,8 @@ def decode_row() -> Row:
         for line in lines:
             decode(line)
     used, count = time.process_time() - cpu, times * len(lines)
-    return {"what": "decode of one event", "times": count, "cpu_us": used / count * 1e6, "per_second": count / used}
+    cost = used / count * 1e6
+    return {"what": "decode of one event", "times": count, "cpu_us": cost, "user_us": cost, "per_second": count / used}
 
 
 def main() -> None:
@@ -132,9 +146,11 @@ def main() -> None:
         for carrier in ("http", "websocket"):
             rows += asyncio.run(run_carrier(lab, carrier, options.requests, options.calls))
     lab.stop(remove=True)
-    print(f"{'':32}{'times':>8}{'CPU us':>10}{'per second':>12}")
+    print(f"{'':32}{'times':>8}{'CPU us':>10}{'of it user':>12}{'per second':>12}")
     for row in rows:
-        print(f"{row['what']:32}{row['times']:>8}{row['cpu_us']:>10.1f}{row['per_second']:>12.0f}")
+        print(
+            f"{row['what']:32}{row['times']:>8}{row['cpu_us']:>10.1f}{row['user_us']:>12.1f}{row['per_second']:>12.0f}"
+        )
         if "events_per_call" in row:
             print(f"{'':32}{row['events_per_call']:>8.1f} events a call")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
