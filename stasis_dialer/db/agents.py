@@ -92,7 +92,7 @@ class Agents:
             changed = [extension for extension in extensions if stored.get(extension.number) != extension]
             if changed:
                 values = [value for extension in changed for value in _panel_values(extension, stamp)]
-                await statements.execute(
+                statements.later(
                     "INSERT INTO painel_ramais (number, name, status_line1, status_line2, registered, last_activity) "
                     f"VALUES {', '.join(['(%s, %s, %s, %s, %s, %s)'] * len(changed))} ON DUPLICATE KEY UPDATE "
                     "status_line1 = VALUES(status_line1), status_line2 = VALUES(status_line2), "
@@ -100,7 +100,7 @@ class Agents:
                     *values,
                 )
 
-        await self._database.run(write)
+        await self._database.run(write, may_repeat=True)
 
     async def panel(self) -> list[PanelRow]:
         """All extensions, in order of their numbers."""
@@ -131,13 +131,13 @@ class Agents:
         async def write(statements: Statements) -> None:
             values = [value for session in latest.values() for value in _session_values(session)]
             row = f"({', '.join(['%s'] * 13)})"
-            await statements.execute(_SAVE_SESSION.format(rows=", ".join([row] * len(latest))), *values)
+            statements.later(_SAVE_SESSION.format(rows=", ".join([row] * len(latest))), *values)
             if entered:
                 states = [value for session in entered for value in _state_values(session)]
                 rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(entered))
-                await statements.execute(_SAVE_STATE.format(rows=rows), *states)
+                statements.later(_SAVE_STATE.format(rows=rows), *states)
 
-        await self._database.run(write)
+        await self._database.run(write, may_repeat=True)
 
     async def open_sessions(self, app: str) -> list[AgentSession]:
         """Sessions of `app` without a logout: what a restart adopts."""
@@ -164,16 +164,16 @@ class Agents:
         """Make these extensions, with their penalties, the campaign's members."""
 
         async def write(statements: Statements) -> None:
-            await statements.execute("DELETE FROM dialer_queue_members WHERE campaign_id = %s", campaign_id)
+            statements.later("DELETE FROM dialer_queue_members WHERE campaign_id = %s", campaign_id)
             if members:
                 values = [
                     value for extension, penalty in members.items() for value in (campaign_id, extension, penalty)
                 ]
                 rows = ", ".join(["(%s, %s, %s)"] * len(members))
                 sql = f"INSERT INTO dialer_queue_members (campaign_id, extension, penalty) VALUES {rows}"
-                await statements.execute(sql, *values)
+                statements.later(sql, *values)
 
-        await self._database.run(write)
+        await self._database.run(write, may_repeat=True)
 
     async def members(self) -> dict[int, dict[str, int]]:
         """The members of every campaign that has some, with their penalties."""
@@ -199,7 +199,7 @@ class Agents:
         return [_session(row, spent.get(row[0], {})) for row in rows]
 
     async def _rows(self, sql: str, *values: object) -> list[list[Any]]:
-        return await self._database.run(lambda statements: statements.rows(sql, *values))
+        return await self._database.run(lambda statements: statements.rows(sql, *values), may_repeat=True)
 
 
 def _status(row: Sequence[Any]) -> ExtensionStatus:

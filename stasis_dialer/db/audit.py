@@ -61,7 +61,7 @@ class Audit:
 
         return [
             AuditEntry(moment, row[1], row[2], row[3], _object(row[4]), _object(row[5]))
-            for row in await self._database.run(read)
+            for row in await self._database.run(read, may_repeat=True)
             if (moment := utc_moment(row[0]))
         ]
 

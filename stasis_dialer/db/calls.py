@@ -67,7 +67,11 @@ class Calls:
         """Write the progress of calls, or add calls that no lead was reserved for; one statement."""
         if not records:
             return
-        await self._database.run(lambda statements: self._write(statements, records, _UNLESS_ENDED))
+
+        async def write(statements: Statements) -> None:
+            self._write(statements, records, _UNLESS_ENDED)
+
+        await self._database.run(write, may_repeat=True)
 
     async def finish(self, closed: Sequence[tuple[CallRecord, LeadOutcome | None]]) -> list[str]:
         """Write ended calls with what becomes of their leads; ids of calls whose lead another attempt has.
@@ -81,14 +85,14 @@ class Calls:
 
         async def write(statements: Statements) -> list[str]:
             leads = await self._lock(statements, sorted(outcomes))
-            await self._write(statements, [record for record, _ in closed], _UNLESS_FINAL)
+            self._write(statements, [record for record, _ in closed], _UNLESS_FINAL)
             mine = [row for row in leads if _is_mine(row, outcomes[row[0]])]
             if mine:
                 moment = max((record.ended_at for record, _ in closed if record.ended_at), default=None)
-                await self._close(statements, [(row, outcomes[row[0]]) for row in mine], answered, moment)
+                self._close(statements, [(row, outcomes[row[0]]) for row in mine], answered, moment)
             return [outcomes[row[0]].call_id for row in leads if row[3] != outcomes[row[0]].call_id]
 
-        return await self._database.run(write)
+        return await self._database.run(write, may_repeat=True)
 
     async def open_calls(self, app: str) -> list[CallRecord]:
         """Calls of `app` that have not ended, as far as the database knows: what recovery starts from."""
@@ -147,25 +151,25 @@ class Calls:
             )
             return rows[0][0], float(rows[0][1] or 0.0)
 
-        return await self._database.run(count)
+        return await self._database.run(count, may_repeat=True)
 
     async def _select(self, rest: str, *values: object) -> list[CallRecord]:
         async def read(statements: Statements) -> list[list[Any]]:
             return await statements.rows(f"SELECT {CALL_JSON} FROM discador_chamadas {rest}", *values)
 
-        rows = await self._database.run(read)
+        rows = await self._database.run(read, may_repeat=True)
         return [call_from(row, self._database.clock) for row in rows]
 
-    async def _write(self, statements: Statements, records: Sequence[CallRecord], unless: str) -> None:
+    def _write(self, statements: Statements, records: Sequence[CallRecord], unless: str) -> None:
         values: list[object] = []
         for record in records:
             values += call_values(record, self._database.clock)
-        await statements.execute(_INSERT + ", ".join([_ROW] * len(records)) + unless, *values)
+        statements.later(_INSERT + ", ".join([_ROW] * len(records)) + unless, *values)
 
     async def _lock(self, statements: Statements, ids: Sequence[int]) -> list[list[Any]]:
         return await statements.rows(_LOCK_LEADS.format(ids=placeholders(ids)), *ids) if ids else []
 
-    async def _close(
+    def _close(
         self,
         statements: Statements,
         leads: Sequence[tuple[list[Any], LeadOutcome]],
@@ -175,7 +179,7 @@ class Calls:
         clock = self._database.clock
         stamp = clock.text(moment)
         ids = [outcome.lead_id for _, outcome in leads]
-        await statements.execute(
+        statements.later(
             _CLOSE_LEADS.format(ids=placeholders(ids)),
             *ids,
             *(1 if outcome.is_attempt_given_back else 0 for _, outcome in leads),
@@ -195,7 +199,7 @@ class Calls:
             count[1] += outcome.call_id in answered
         for campaign_id, (processed, successful) in sorted(counts.items()):
             if processed or successful:
-                await statements.execute(PROCESSED, processed, successful, stamp, campaign_id)
+                statements.later(PROCESSED, processed, successful, stamp, campaign_id)
 
 
 def _is_mine(row: Sequence[Any], outcome: LeadOutcome) -> bool:

@@ -175,7 +175,7 @@ class Campaigns:
         await statements.execute(f"UPDATE discador_campanhas SET {names} WHERE id = %s", *columns.values(), before.id)
 
     async def _select(self, sql: str, *values: object) -> list[StoredCampaign]:
-        rows = await self._database.run(lambda statements: statements.rows(sql, *values))
+        rows = await self._database.run(lambda statements: statements.rows(sql, *values), may_repeat=True)
         return [self._stored(row) for row in rows]
 
     def _stored(self, row: list[Any]) -> StoredCampaign:

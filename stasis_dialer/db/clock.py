@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from stasis_dialer.errors import ConfigurationError
 
 _ONE_SECOND = timedelta(seconds=1)
+_TO_SECONDS = len("2026-01-01 12:00:00")
+_TO_MILLISECONDS = len("2026-01-01 12:00:00.000")
+"""What an ISO time is cut to: its offset is known to be the column's."""
 
 
 def utc_text(moment: datetime | None) -> str | None:
@@ -21,7 +24,7 @@ def utc_text(moment: datetime | None) -> str | None:
         return None
     if moment.tzinfo is not UTC:
         moment = _aware(moment).astimezone(UTC)
-    return moment.replace(tzinfo=None).isoformat(" ", "milliseconds")
+    return moment.isoformat(" ", "milliseconds")[:_TO_MILLISECONDS]
 
 
 def utc_moment(value: object) -> datetime | None:
@@ -56,7 +59,7 @@ class LegacyClock:
             return None
         if moment.tzinfo is not self.zone:
             moment = _aware(moment).astimezone(self.zone)
-        return moment.replace(tzinfo=None).isoformat(" ", "seconds")
+        return moment.isoformat(" ", "seconds")[:_TO_SECONDS]
 
     def text_not_before(self, moment: datetime | None) -> str | None:
         """As `text`, but rounded up to the second: a retry is never due early."""

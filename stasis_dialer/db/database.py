@@ -9,10 +9,11 @@ connection turned out to be dead before the commit was sent. No message holds a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
+from pymysql.converters import escape_string
 from pymysql.err import Error as DriverError
 from sqlalchemy import URL, Executable, make_url
 from sqlalchemy.engine import CursorResult
@@ -49,7 +50,6 @@ _WENT_AWAY: Final = frozenset({0, 1053, 1077, 1079, 1927, 2006, 2013, 2014, 2055
 _SCHEMA_TOO_OLD: Final = frozenset({1054, 1146, 1176})
 _ACCESS_DENIED, _ACCESS_DENIED_TO_DATABASE, _UNKNOWN_DATABASE, _TOO_MANY = 1045, 1044, 1049, 1040
 
-_encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
 
 
@@ -65,28 +65,69 @@ class _Phase:
 class Statements:
     """A connection in a transaction, for the statements of the path of each call.
 
-    It speaks to the driver directly: on that path SQLAlchemy's layers cost more than the statements (measured, see
-    `benchmarks`). Rows go both ways as JSON, which is decoded in C instead of column by column in Python.
+    It speaks to the driver directly: on that path SQLAlchemy's layers cost more than the statements. Rows are read as
+    JSON, which is decoded in C instead of column by column in Python. Statements without a result wait for the commit
+    and go with it, in one round trip.
+    Source: measured on 2 cores with MariaDB 11.8: a select of 10 rows 0.51 ms of CPU by columns, 0.28 ms as JSON; three
+    writes and their commit 0.50 ms one by one, 0.21 ms together; begin and commit through SQLAlchemy 0.51 ms more.
     """
 
-    __slots__ = ("_cursor",)
+    __slots__ = ("_cursor", "_later")
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
+        self._later: list[str] = []
+
+    def later(self, sql: str, *arguments: object) -> None:
+        """Run a statement before the next one that has a result, or with the commit."""
+        self._later.append(_filled(sql, arguments))
 
     async def execute(self, sql: str, *arguments: object) -> int:
         """Run one statement; the count of rows it matched."""
-        return int(await self._cursor.execute(sql, arguments or None))
+        await self._flush()
+        return int(await self._cursor.execute(_filled(sql, arguments)))
 
     async def rows(self, sql: str, *arguments: object) -> list[list[Any]]:
         """The rows of a SELECT whose only column is a JSON array."""
-        await self._cursor.execute(sql, arguments or None)
+        await self._flush()
+        await self._cursor.execute(_filled(sql, arguments))
         return [_decode_json(row[0]) for row in await self._cursor.fetchall()]
 
+    async def commit(self) -> None:
+        """Send what waits, and commit; an error in it leaves the transaction open."""
+        self._later.append("COMMIT")
+        await self._flush()
 
-def as_json(value: object) -> str:
-    """A value as the text of a JSON document."""
-    return _encode_json(value).decode()
+    async def _flush(self) -> None:
+        """One compound statement: it stops at the first that fails, and has one answer."""
+        if self._later:
+            waiting, self._later = self._later, []
+            together = f"BEGIN NOT ATOMIC {'; '.join(waiting)}; END"
+            await self._cursor.execute(together if len(waiting) > 1 else waiting[0])
+
+
+def _filled(sql: str, arguments: Sequence[object]) -> str:
+    """A statement with its arguments as literals, escaped by the driver's own function."""
+    if not arguments:
+        return sql
+    return sql % tuple([_LITERALS.get(type(argument), _literal_of_subclass)(argument) for argument in arguments])
+
+
+def _literal_of_subclass(value: object) -> str:
+    for kind in type(value).__mro__:
+        if kind in _LITERALS:
+            return _LITERALS[kind](kind(value))
+    raise TypeError(f"no value for a statement: type={type(value).__name__}")
+
+
+_LITERALS: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: lambda text: f"'{escape_string(text)}'",
+    int: str,
+    float: repr,
+    bool: lambda flag: "1" if flag else "0",
+    type(None): lambda _: "NULL",
+}
+"""What a statement may be given; times are texts by then. Looked up by type: the driver asks each value in turn."""
 
 
 def placeholders(values: Sequence[object]) -> str:
@@ -144,12 +185,13 @@ class Database:
 
         await self.run(nothing)
 
-    async def run(self, work: Callable[[Statements], Awaitable[T]]) -> T:
-        """Run `work` in one transaction and commit it; it may be run more than once.
+    async def run(self, work: Callable[[Statements], Awaitable[T]], *, may_repeat: bool = False) -> T:
+        """Run `work` in one transaction and commit it; `work` may be called again after a rollback.
 
+        `may_repeat`: also when the commit's answer was lost, because a second time changes nothing more.
         Raises: DatabaseUnavailable; whatever `work` raises, after a rollback.
         """
-        return await self._retried(lambda phase: self._run_once(work, phase))
+        return await self._retried(lambda phase: self._run_once(work, phase), may_repeat)
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """As `run`, with an SQLAlchemy connection: for everything that is not on the path of each call."""
@@ -184,14 +226,15 @@ class Database:
         is_clean = False
         try:
             try:
-                result = await work(Statements(await connection.cursor()))
+                statements = Statements(await connection.cursor())
+                result = await work(statements)
+                phase.is_committing = True
+                await statements.commit()
             except Exception as error:
                 if not _is_lost(error):
                     await connection.rollback()
                     is_clean = True
                 raise
-            phase.is_committing = True
-            await connection.commit()
             is_clean = True
             return result
         finally:
@@ -200,7 +243,7 @@ class Database:
             else:
                 pooled.invalidate()
 
-    async def _retried(self, once: Callable[[_Phase], Awaitable[T]]) -> T:
+    async def _retried(self, once: Callable[[_Phase], Awaitable[T]], may_repeat: bool = False) -> T:
         deadlocks = losses = 0
         while True:
             phase = _Phase()
@@ -213,7 +256,7 @@ class Database:
                 if code in _LOCKED and deadlocks < MAX_DEADLOCKS:
                     deadlocks += 1
                     await asyncio.sleep(DEADLOCK_PAUSE_SECONDS * 2**deadlocks)
-                elif code in _WENT_AWAY and not phase.is_committing and losses <= self._pool_size:
+                elif code in _WENT_AWAY and (may_repeat or not phase.is_committing) and losses <= self._pool_size:
                     losses += 1  # each idle connection of the pool may be a dead one, after the server's restart
                 else:
                     raise explain(cause, self.url) from error

@@ -76,6 +76,6 @@ class PacingDecisions:
 
         return [
             PacingDecision(row[0], moment, row[2], row[3], msgspec.json.decode(row[4]))
-            for row in await self._database.run(read)
+            for row in await self._database.run(read, may_repeat=True)
             if (moment := utc_moment(row[1]))
         ]

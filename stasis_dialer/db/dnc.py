@@ -108,4 +108,4 @@ class DoNotCallList:
                 found |= await listed_among(statements, numbers[start : start + BATCH], campaign_id, now)
             return found
 
-        return await self._database.run(look)
+        return await self._database.run(look, may_repeat=True)

@@ -181,12 +181,12 @@ class Leads(Reservations):
         rows = ", ".join(["(%s, %s, %s, %s, %s, 0, 'pending', %s, %s)"] * len(leads))
 
         async def insert(statements: Statements) -> None:
-            await statements.execute(
+            statements.later(
                 "INSERT INTO discador_contatos (campaign_id, name, phone_number, alternate_phone, max_attempts, "
                 f"attempts, status, created_at, updated_at) VALUES {rows}",
                 *values,
             )
-            await statements.execute(
+            statements.later(
                 "UPDATE discador_campanhas SET total_contacts = total_contacts + %s, updated_at = %s WHERE id = %s",
                 len(leads),
                 stamp,
@@ -196,7 +196,7 @@ class Leads(Reservations):
         await self._database.run(insert)
 
     async def _rows(self, sql: str, *values: object) -> list[list[Any]]:
-        return await self._database.run(lambda statements: statements.rows(sql, *values))
+        return await self._database.run(lambda statements: statements.rows(sql, *values), may_repeat=True)
 
     async def _select(self, sql: str, *values: object) -> list[Lead]:
         return [lead_from(row, self._database.clock) for row in await self._rows(sql, *values)]

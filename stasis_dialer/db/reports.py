@@ -129,7 +129,7 @@ class Reports:
         return terms, list(values)
 
     async def _rows(self, sql: str, *values: object) -> list[list[Any]]:
-        return await self._database.run(lambda statements: statements.rows(sql, *values))
+        return await self._database.run(lambda statements: statements.rows(sql, *values), may_repeat=True)
 
 
 def nearest_rank(ordered: Sequence[float], percentile: int) -> float:

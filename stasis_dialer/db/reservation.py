@@ -145,13 +145,13 @@ class Reservations:
                 wanted = n - len(reserved.reservations)
                 leads = await batch.due(wanted)
                 refused, numbers = await batch.sorted_out(leads, to_number)
-                reserved.refused.extend(await batch.refuse(refused))
-                reserved.reservations.extend(await batch.take(numbers, new_call_id))
+                reserved.refused.extend(batch.refuse(refused))
+                reserved.reservations.extend(batch.take(numbers, new_call_id))
                 if len(leads) < wanted or len(reserved.reservations) >= n:
                     break
             if reserved.refused:
                 stamp = self._database.clock.text(now)
-                await statements.execute(PROCESSED, len(reserved.refused), 0, stamp, campaign.id)
+                statements.later(PROCESSED, len(reserved.refused), 0, stamp, campaign.id)
             return reserved
 
         return await self._database.run(take)
@@ -163,7 +163,7 @@ class Reservations:
         async def extend(statements: Statements) -> int:
             return await statements.execute(_RENEW, until, app)
 
-        return await self._database.run(extend)
+        return await self._database.run(extend, may_repeat=True)
 
     async def release_expired(
         self, now: datetime, retry_delay_seconds: float = LEGACY_RETRY_SECONDS
@@ -183,18 +183,18 @@ class Reservations:
             if calls:
                 found = await statements.rows(_TALKED.format(ids=placeholders(calls)), *calls)
                 talked = {row[0] for row in found}
-                await self._close_calls(statements, calls, now)
+                self._close_calls(statements, calls, now)
             released = [_released(row, talked) for row in rows if row[4] == LeadStatus.CALLING.value]
-            await self._close_leads(statements, released, now, retry_at)
+            self._close_leads(statements, released, now, retry_at)
             moved = [row[0] for row in rows if row[4] != LeadStatus.CALLING.value]
             if moved:  # by the old panel, while we held them: they stay as it wants them
-                await statements.execute(_FORGET.format(ids=placeholders(moved)), *moved)
+                statements.later(_FORGET.format(ids=placeholders(moved)), *moved)
             return released
 
         return await self._database.run(release)
 
-    async def _close_calls(self, statements: Statements, calls: Sequence[str], now: datetime) -> None:
-        await statements.execute(
+    def _close_calls(self, statements: Statements, calls: Sequence[str], now: datetime) -> None:
+        statements.later(
             _CLOSE_CALLS.format(ids=placeholders(calls)),
             utc_text(now),
             self._database.clock.text(now),
@@ -205,7 +205,7 @@ class Reservations:
             *calls,
         )
 
-    async def _close_leads(
+    def _close_leads(
         self, statements: Statements, released: Sequence[ReleasedLead], now: datetime, retry_at: datetime
     ) -> None:
         clock = self._database.clock
@@ -213,7 +213,7 @@ class Reservations:
         for status in (LeadStatus.PENDING, LeadStatus.COMPLETED, LeadStatus.FAILED):
             ids = [lead.lead_id for lead in released if lead.status is status]
             if ids:
-                await statements.execute(
+                statements.later(
                     _GIVE_BACK.format(ids=placeholders(ids)),
                     stamp,
                     Disposition.ANSWERED.value if status is LeadStatus.COMPLETED else LEASE_EXPIRED,
@@ -226,7 +226,7 @@ class Reservations:
             completed = became.count(LeadStatus.COMPLETED)
             closed = completed + became.count(LeadStatus.FAILED)
             if closed:
-                await statements.execute(PROCESSED, closed, completed, stamp, campaign_id)
+                statements.later(PROCESSED, closed, completed, stamp, campaign_id)
 
 
 class _Batch:
@@ -271,11 +271,11 @@ class _Batch:
                 refused.append(RefusedLead(lead, "do_not_call", f"on the do-not-call list: number=...{number[-4:]}"))
         return refused, [(lead, number) for lead, number in numbers if number not in listed]
 
-    async def refuse(self, refused: Sequence[RefusedLead]) -> list[RefusedLead]:
+    def refuse(self, refused: Sequence[RefusedLead]) -> list[RefusedLead]:
         """Close the refused leads; what they are now."""
         if refused:
             ids = [item.lead.id for item in refused]
-            await self._statements.execute(
+            self._statements.later(
                 _REFUSE.format(ids=placeholders(ids)),
                 self._clock.text(self._now),
                 *ids,
@@ -287,7 +287,7 @@ class _Batch:
             for item in refused
         ]
 
-    async def take(self, numbers: Sequence[tuple[Lead, str]], new_call_id: Callable[[], str]) -> list[Reservation]:
+    def take(self, numbers: Sequence[tuple[Lead, str]], new_call_id: Callable[[], str]) -> list[Reservation]:
         """Write the attempts, and the leads as taken by them."""
         if not numbers:
             return []
@@ -300,9 +300,9 @@ class _Batch:
             rows += (one.call_id, one.number, CallStatus.RINGING.value, stamp, 0, "")
             rows += (self._app, self._campaign.id, one.lead.id, started)
         values = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"] * len(taken))
-        await self._statements.execute(_OPEN_CALLS + values, *rows)
+        self._statements.later(_OPEN_CALLS + values, *rows)
         ids = [one.lead.id for one in taken]
-        await self._statements.execute(
+        self._statements.later(
             _TAKE.format(ids=placeholders(ids)),
             stamp,
             stamp,
