@@ -236,7 +236,7 @@ def _join_failed(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.JoinFailed)
     if event.bridge_id != call.bridge_id or not call.is_joining:
         return call, ()
-    return _seek_again(_marked(call, now, f"join failed {call.agent}"), now, is_agent_broken=True)
+    return _seek_again(_marked(call, now, f"join failed {call.agent}"), now, is_agent_broken=event.is_bridge_gone)
 
 
 def _agent_lost(call: Call, event: m.Event, now: float) -> Step:

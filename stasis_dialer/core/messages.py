@@ -106,10 +106,11 @@ class Joined(Event):
 
 @dataclass(frozen=True, slots=True)
 class JoinFailed(Event):
-    """The leg could not be added to the bridge."""
+    """The leg could not be added to the bridge. `is_bridge_gone`: because there is no such bridge (any more)."""
 
     bridge_id: str
     reason: str = ""
+    is_bridge_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,10 +102,16 @@ class Executor:
         return NOTHING
 
     async def _create_bridge(self, command: m.CreateBridge) -> tuple[m.Event, ...]:
+        """A bridge with this id is ours, so that its being there already is as good as its creation."""
         path = f"/bridges/{quote(command.bridge_id, safe='')}"
-        if await self._try("POST", path, (("type", "mixing"), ("name", command.bridge_id)), own=path):
+        try:
+            await self._transport.request("POST", path, (("type", "mixing"), ("name", command.bridge_id)), own=path)
+        except AriConflict:
             return NOTHING
-        return (m.JoinFailed(command.bridge_id, "the bridge could not be created"),)
+        except (AriError, AriUnavailable) as error:
+            log.warning("bridge-not-created", bridge=command.bridge_id, why=str(error))
+            return (m.JoinFailed(command.bridge_id, str(error)),)
+        return NOTHING
 
     async def _destroy_bridge(self, command: m.DestroyBridge) -> tuple[m.Event, ...]:
         await self._try("DELETE", f"/bridges/{quote(command.bridge_id, safe='')}")
@@ -115,11 +121,11 @@ class Executor:
         path = f"/bridges/{quote(command.bridge_id, safe='')}/addChannel"
         try:
             await self._transport.request("POST", path, (("channel", command.leg_id),))
-        except AriTimeout:
+        except (AriTimeout, AriUnavailable):
             return NOTHING
-        except (AriError, AriUnavailable) as error:
+        except AriError as error:
             log.warning("join-failed", leg=command.leg_id, bridge=command.bridge_id, why=str(error))
-            return (m.JoinFailed(command.bridge_id, str(error)),)
+            return (m.JoinFailed(command.bridge_id, str(error), isinstance(error, AriNotFound)),)
         return (m.Joined(command.bridge_id),)
 
     async def _play(self, command: m.PlayMessage) -> tuple[m.Event, ...]:

@@ -174,11 +174,19 @@ def test_given_the_message_plays_when_an_agent_is_ready_then_it_is_too_late() ->
 
 def test_given_the_join_failed_when_time_is_left_then_another_agent_is_sought_under_the_same_deadline() -> None:
     story = joining(at=10.0).hears(m.JoinFailed("b1", "no such bridge"), at=10.2)
-    assert m.SeekAgent() in story.last
-    assert isinstance(story.last[0], m.WithdrawSeek)
+    assert story.last == (m.WithdrawSeek(), m.SeekAgent())
     assert story.call.state is S.QUEUED
     assert story.call.deadline == 12.0
     assert (story.call.agent, story.call.agent_leg_id, story.call.bridge_id) == (None, None, None)
+
+
+@pytest.mark.parametrize("is_bridge_gone", [True, False], ids=["bridge gone", "customer gone"])
+def test_given_the_join_failed_then_the_agent_counts_as_broken_only_when_the_bridge_is_gone(
+    is_bridge_gone: bool,
+) -> None:
+    """A customer who hangs up at the moment of the join must not cost an agent the session."""
+    story = joining().hears(m.JoinFailed("b1", "why", is_bridge_gone))
+    assert story.last == (m.WithdrawSeek(is_agent_broken=is_bridge_gone), m.SeekAgent())
 
 
 def test_given_the_join_failed_when_the_deadline_is_over_already_then_it_passes_at_once() -> None:

@@ -1,0 +1,160 @@
+"""Commands become requests; whatever Asterisk answers becomes events, never an exception."""
+
+import pytest
+
+from stasis_dialer import ari
+from stasis_dialer.core import messages as m
+from stasis_dialer.engine.executor import Executor
+from tests.unit.engine.transports import ScriptedTransport
+
+CREATE = m.CreateLeg(
+    "app-c-1", "PJSIP/+5511987654321@carrier", (("TIMEOUT(absolute)", "60"), ("SD_ATTEMPT", "app-c-1"))
+)
+DIAL, ANSWER, HANG_UP, PROBE = m.DialLeg("c1", 29.6), m.AnswerLeg("c1"), m.HangUp("c1"), m.Probe("c1")
+BRIDGE, DESTROY, JOIN = m.CreateBridge("b1"), m.DestroyBridge("b1"), m.Join("c1", "b1")
+PLAY = m.PlayMessage("c1", "sound:sorry")
+PATHS = {
+    CREATE: "/channels/create",
+    DIAL: "/channels/c1/dial",
+    ANSWER: "/channels/c1/answer",
+    HANG_UP: "/channels/c1",
+    PROBE: "/channels/c1",
+    BRIDGE: "/bridges/b1",
+    DESTROY: "/bridges/b1",
+    JOIN: "/bridges/b1/addChannel",
+    PLAY: "/channels/c1/play/c1-message",
+}
+TIMEOUT, AWAY = ari.AriTimeout(), ari.AriUnavailable()
+NOT_FOUND, BAD = ari.AriNotFound(404, message="no"), ari.AriBadRequest(400, message="no")
+CONFLICT, WRONG, BROKEN = (
+    ari.AriConflict(409, message="no"),
+    ari.AriUnprocessable(422, message="no"),
+    ari.AriServerError(500, message="no"),
+)
+LOADING = ari.AriLoading(503, message="no")
+FAILURES = [TIMEOUT, AWAY, NOT_FOUND, BAD, CONFLICT, WRONG, BROKEN, LOADING, RuntimeError("a defect")]
+
+
+async def run(command: m.Command, failure: Exception | None = None) -> tuple[tuple[m.Event, ...], ScriptedTransport]:
+    transport = ScriptedTransport()
+    if failure is not None:
+        transport.answers[PATHS[command]] = failure
+    return await Executor(transport, "app").execute(command), transport
+
+
+@pytest.mark.parametrize(
+    ("command", "method", "query"),
+    [
+        (DIAL, "POST", {"timeout": "30"}),
+        (ANSWER, "POST", {}),
+        (HANG_UP, "DELETE", {}),
+        (PROBE, "GET", {}),
+        (BRIDGE, "POST", {"type": "mixing", "name": "b1"}),
+        (DESTROY, "DELETE", {}),
+        (PLAY, "POST", {"media": "sound:sorry"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_given_it_works_then_one_request_and_no_event(command: m.Command, method: str, query: object) -> None:
+    events, transport = await run(command)
+    assert events == ()
+    ((sent_method, path, sent_query, _, _),) = transport.sent
+    assert (sent_method, path, sent_query) == (method, PATHS[command], query)
+
+
+async def test_a_leg_is_created_under_its_own_id_with_its_variables() -> None:
+    events, transport = await run(CREATE)
+    assert events == ()
+    ((method, path, query, body, own),) = transport.sent
+    assert (method, path, own) == ("POST", "/channels/create", "/channels/app-c-1")
+    assert query == {"endpoint": CREATE.endpoint, "app": "app", "appArgs": "leg", "channelId": "app-c-1"}
+    assert body == {"variables": {"TIMEOUT(absolute)": "60", "SD_ATTEMPT": "app-c-1"}}
+
+
+async def test_a_bridge_is_created_under_its_own_id_so_that_it_may_be_repeated() -> None:
+    _, transport = await run(BRIDGE)
+    assert transport.sent[0][4] == "/bridges/b1"
+
+
+async def test_a_join_that_works_is_an_event_of_its_own() -> None:
+    events, transport = await run(JOIN)
+    assert events == (m.Joined("b1"),)
+    assert transport.sent[0][2] == {"channel": "c1"}
+
+
+async def test_ids_are_quoted_in_paths() -> None:
+    transport = ScriptedTransport()
+    await Executor(transport, "app").execute(m.HangUp("a/../b?c"))
+    assert transport.requests == [("DELETE", "/channels/a%2F..%2Fb%3Fc")]
+
+
+@pytest.mark.parametrize(
+    ("command", "failure", "events"),
+    [
+        (CREATE, TIMEOUT, (m.RequestUnanswered("create"),)),
+        (CREATE, AWAY, (m.RequestUnanswered("create"),)),
+        (CREATE, BROKEN, (m.OriginateRejected(500, "no"),)),
+        (CREATE, BAD, (m.OriginateRejected(400, "no"),)),
+        (CREATE, LOADING, (m.OriginateRejected(503, "no"),)),
+        (DIAL, TIMEOUT, (m.RequestUnanswered("dial"),)),
+        (DIAL, AWAY, (m.RequestUnanswered("dial"),)),
+        (DIAL, CONFLICT, (m.DialRejected(409, "no"),)),
+        (DIAL, NOT_FOUND, ()),
+        (ANSWER, NOT_FOUND, ()),
+        (HANG_UP, NOT_FOUND, ()),
+        (HANG_UP, TIMEOUT, ()),
+        (PROBE, NOT_FOUND, (m.LegGone(is_seen=False),)),
+        (PROBE, TIMEOUT, ()),
+        (PROBE, AWAY, ()),
+        (PROBE, BROKEN, ()),
+        (BRIDGE, CONFLICT, ()),
+        (DESTROY, NOT_FOUND, ()),
+        (JOIN, TIMEOUT, ()),
+        (JOIN, AWAY, ()),
+        (JOIN, LOADING, ()),
+        (PLAY, CONFLICT, (m.MessageEnded(),)),
+        (PLAY, AWAY, (m.MessageEnded(),)),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, tuple) else "",
+)
+async def test_given_a_failure_then_its_events(
+    command: m.Command, failure: Exception, events: tuple[m.Event, ...]
+) -> None:
+    assert (await run(command, failure))[0] == events
+
+
+@pytest.mark.parametrize(
+    ("name", "failure", "is_bridge_gone"),
+    [
+        ("the bridge is gone", NOT_FOUND, True),
+        ("the customer's channel is gone", BAD, False),
+        ("the customer's channel left Stasis", WRONG, False),
+        ("the customer's channel is busy otherwise", CONFLICT, False),
+    ],
+)
+async def test_given_a_join_is_refused_then_the_event_says_whether_the_bridge_was_to_blame(
+    name: str, failure: Exception, is_bridge_gone: bool
+) -> None:
+    ((event,), _) = await run(JOIN, failure)
+    assert isinstance(event, m.JoinFailed)
+    assert (event.bridge_id, event.is_bridge_gone) == ("b1", is_bridge_gone), name
+
+
+@pytest.mark.parametrize("failure", [TIMEOUT, AWAY, BROKEN], ids=lambda failure: type(failure).__name__)
+async def test_given_the_bridge_cannot_be_created_then_the_join_has_failed(failure: Exception) -> None:
+    ((event,), _) = await run(BRIDGE, failure)
+    assert isinstance(event, m.JoinFailed)
+    assert event.bridge_id == "b1"
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+@pytest.mark.parametrize("command", PATHS, ids=lambda command: type(command).__name__)
+async def test_whatever_fails_nothing_is_raised(command: m.Command, failure: Exception) -> None:
+    events, _ = await run(command, failure)
+    assert all(isinstance(event, m.Event) for event in events)
+
+
+def test_every_command_for_asterisk_has_its_test() -> None:
+    local = {m.SeekAgent, m.WithdrawSeek, m.TellJoined, m.TellCall, m.Save, m.Finish, m.EndSession, m.Command}
+    remote = {item for item in vars(m).values() if isinstance(item, type) and issubclass(item, m.Command)} - local
+    assert {type(command) for command in PATHS} == remote
