@@ -50,7 +50,8 @@ def adopt(context: click.Context, dry_run: bool, as_json: bool) -> None:
         click.echo(json.dumps([finding.as_object() for finding in findings]))
     else:
         for finding in findings:
-            click.echo(f"{finding.table}: {finding.rows} rows{_listed(finding)}")
+            found = "no such table yet" if finding.rows is None else f"{finding.rows} rows"
+            click.echo(f"{finding.table}: {found}{_listed(finding)}")
     if not dry_run:
         revisions = asyncio.run(schema.upgrade(*_address(context)))
         if not as_json:
