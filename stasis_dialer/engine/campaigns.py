@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
 import structlog
 
 from stasis_dialer.core.model import Campaign, CampaignStatus
+from stasis_dialer.errors import CampaignNotFound, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -54,10 +55,10 @@ class CampaignBook:
 
         Raises: DatabaseUnavailable.
         """
-        self._known = {}
+        known = {}
         found = {}
         for stored in await self._store.find():
-            campaign = self._known[stored.campaign.id] = self._filled(stored.campaign)
+            campaign = known[stored.campaign.id] = self._filled(stored.campaign)
             if stored.problems:
                 self._warn(stored)
             elif campaign.status is not CampaignStatus.FINISHED:
@@ -67,8 +68,24 @@ class CampaignBook:
             before = self._by_id.get(campaign.id)
             if before is None or before.status is not campaign.status:
                 log.info("campaign-status", campaign_id=campaign.id, status=str(campaign.status))
-        self._by_id = found
+        self._by_id, self._known = found, known
         return changed
+
+    async def expect(self, campaign_ids: Iterable[int]) -> None:
+        """See that these campaigns are known as they are now: one may have been made a moment ago.
+
+        Raises: CampaignNotFound; DatabaseUnavailable when that leaves one unknown.
+        """
+        wanted = set(campaign_ids)
+        try:
+            await self.refresh()
+        except DatabaseUnavailable:
+            if wanted <= self._known.keys():
+                return
+            raise
+        unknown = sorted(wanted - self._known.keys())
+        if unknown:
+            raise CampaignNotFound(f"there is no such campaign: id={unknown[0]}")
 
     def of(self, campaign_id: int | None) -> Campaign:
         """The campaign of a call that outlived its process; a finished one still rules its calls."""

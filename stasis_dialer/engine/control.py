@@ -6,7 +6,7 @@ The one door for the HTTP interface; answers are plain values that become JSON a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from stasis_dialer.core import messages as m
@@ -15,6 +15,7 @@ from stasis_dialer.core.call import Call
 from stasis_dialer.core.model import ConnectMode
 from stasis_dialer.core.numbers import masked
 from stasis_dialer.engine.calls import Calls
+from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dialer import Dialer
@@ -35,6 +36,7 @@ class Control:
         journal: Journal,
         trunks: Trunks,
         panel: Panel,
+        book: CampaignBook,
         render_metrics: Callable[[], bytes],
     ) -> None:
         self._clock = clock
@@ -44,6 +46,7 @@ class Control:
         self._journal = journal
         self._trunks = trunks
         self._panel = panel
+        self._book = book
         self.render_metrics = render_metrics
 
     # --- agents -----------------------------------------------------------------------------------------------------
@@ -52,8 +55,9 @@ class Control:
         """Every session, in the order of the extensions."""
         return [self._agent(agent) for agent in sorted(self._desk.agents(), key=lambda a: a.extension)]
 
-    def log_in(self, extension: str, campaigns: Iterable[int], connect: ConnectMode | None) -> dict[str, Any]:
-        """Open an agent's session. Raises: Refused."""
+    async def log_in(self, extension: str, campaigns: Collection[int], connect: ConnectMode | None) -> dict[str, Any]:
+        """Open an agent's session. Raises: Refused, CampaignNotFound; DatabaseUnavailable for an unknown campaign."""
+        await self._book.expect(campaigns)
         return self._agent(self._desk.log_in(extension, campaigns, connect))
 
     def log_out(self, extension: str) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class Service:
             self._journal,
             self._trunks,
             self._panel,
+            self._book,
             self.metrics.render,
         )
 

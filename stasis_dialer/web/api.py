@@ -56,7 +56,7 @@ def make_router(control: Control) -> APIRouter:
     async def log_in(extension: str, wanted: LogIn | None = None) -> dict[str, Any]:
         """Open a session; an always-on agent's telephone is called."""
         wanted = wanted or LogIn()
-        return control.log_in(extension, wanted.campaigns, wanted.connect)
+        return await control.log_in(extension, wanted.campaigns, wanted.connect)
 
     @router.post("/agents/{extension}/logout", tags=["agents"])
     async def log_out(extension: str) -> dict[str, Any]:
