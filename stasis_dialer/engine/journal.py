@@ -8,7 +8,7 @@ written in one transaction, and a repetition changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final, Protocol
 
 import structlog
@@ -83,16 +83,21 @@ class Journal:
 
     async def run(self) -> None:
         """Write for ever."""
-        failures = 0
+        failures, is_suspect = 0, False
         while True:
             await self._wake.wait()
             await asyncio.sleep(GATHER_SECONDS)
             try:
-                await self._write()
+                await (self._write_one_by_one() if is_suspect else self._write())
+                is_suspect = False
             except DatabaseUnavailable as error:
                 failures += 1
                 self._away(error, failures)
                 await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2 ** min(failures, 6)))
+                continue
+            except Exception:
+                log.exception("batch-not-written", waiting=self.depth, fault="ours")
+                is_suspect = True
                 continue
             if self.is_database_away:
                 log.info("database-back", waiting=self.depth)
@@ -132,6 +137,27 @@ class Journal:
             for call_id in closed:
                 del self._closed[call_id]
         self.written += len(sessions) + len(progress) + len(closed)
+
+    async def _write_one_by_one(self) -> None:
+        """Find the record that the database does not take; its facts go to the log, the others to the database."""
+        for session in self._session[:]:
+            await self._alone(self._sessions.save_sessions([session]), session)
+            self._session.remove(session)
+        for call_id, record in list(self._progress.items()):
+            await self._alone(self._calls.save([record]), record)
+            if self._progress.get(call_id) is record:
+                del self._progress[call_id]
+        for call_id, closed in list(self._closed.items()):
+            await self._alone(self._calls.finish([closed]), closed)
+            del self._closed[call_id]
+
+    async def _alone(self, writing: Awaitable[object], what: object) -> None:
+        try:
+            await writing
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            log.exception("record-not-written", record=repr(what), fault="ours")
 
     def _awake(self) -> None:
         self._idle.clear()

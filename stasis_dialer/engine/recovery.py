@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 import structlog
@@ -31,6 +31,9 @@ from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import AriUnavailable
 
 log = structlog.get_logger(__name__)
+
+UNKNOWN_SECONDS: Final = 60.0
+"""After so long a reservation that nobody here knows is not on its way any more: statements end in half of it."""
 
 
 class OpenCalls(Protocol):
@@ -126,6 +129,24 @@ class Recovery:
         swept = await self._sweep(seen)
         adopted = len(records) - lost
         log.info("recovered", sessions=len(left.sessions), calls=adopted, lost=lost, swept=swept)
+
+    async def close_unknown(self, calls: OpenCalls, leads: LeadById, is_known: Callable[[str], bool]) -> None:
+        """Close reservations that the database committed and whose answer never reached us: they would stay for ever.
+
+        Raises: AriError, AriUnavailable, DatabaseUnavailable.
+        """
+        long_ago = self._clock.utc_now() - timedelta(seconds=UNKNOWN_SECONDS)
+        records = [
+            record
+            for record in await calls.open_calls(self._app)
+            if not is_known(record.call_id) and record.started_at is not None and record.started_at < long_ago
+        ]
+        if not records:
+            return
+        found = [await leads.get(record.lead_id) for record in records if record.lead_id is not None]
+        seen = await self.look()
+        self._adopt(Left(records, (), {lead.id: lead for lead in found if lead}), seen)
+        log.warning("unknown-calls-closed", calls=len(records))
 
     def _adopt(self, left: Left, seen: Seen) -> int:
         """Make everything live again; answers how many calls ended unseen."""

@@ -316,9 +316,15 @@ class Service:
                 await self._stores.leads.renew(self._settings.ari.app, now, lease)
                 for released in await self._stores.leads.release_expired(now):
                     log.warning("lease-expired", lead_id=released.lead_id, status=str(released.status))
-            except DatabaseUnavailable as error:
+                if self._dialer.is_connected:
+                    await self._recovery.close_unknown(self._stores.calls, self._stores.leads, self._is_known)
+            except (DatabaseUnavailable, ari.AriError, ari.AriUnavailable) as error:
                 log.debug("leases-wait", why=str(error))
             await asyncio.sleep(lease / 3)
+
+    def _is_known(self, call_id: str) -> bool:
+        """Whether a call is live here, or its end on the way to the database."""
+        return self._dispatcher.find(call_id) is not None or self._journal.is_waiting(call_id)
 
     async def _wind_down(self) -> None:
         """No new calls; live ones may finish; what still talks then is left talking."""
