@@ -22,6 +22,8 @@ from stasis_dialer import ari
 from stasis_dialer.ari.stream import NOISE
 
 APP = "bare"
+WIDTH = 6
+"""Digits of a call's number in its id: Asterisk refuses an id that another channel's id begins with."""
 LATE_SECONDS = 60.0
 """How long a call may be silent before the run counts as failed."""
 
@@ -258,7 +260,7 @@ class Script:
         if self._placed < len(self._numbers):
             dialled = self._numbers[self._placed]
             self._placed += 1
-            self._create(f"call-{self._run}-{self._placed}", f"PJSIP/{dialled}@carrier")
+            self._create(f"call-{self._run}-{self._placed:0{WIDTH}d}", f"PJSIP/{dialled}@carrier")
 
     def _create(self, channel: str, endpoint: str) -> None:
         self.ari.send("POST", "/channels/create", (("endpoint", endpoint), ("app", APP), ("channelId", channel)))

@@ -72,8 +72,8 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="one round of 600 calls a side, to see that it works")
-    parser.add_argument("--calls", type=int, default=3000, help="calls of one side in one round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--calls", type=int, help="calls of one side in one round; default: 1200")
+    parser.add_argument("--rounds", type=int, help="default: 7")
     parser.add_argument("--agents", type=int, default=60, help="agents, and so the most calls in flight on every side")
     parser.add_argument(
         "--transport", nargs="+", choices=("http", "websocket"), default=["http"], help="of the dialer and the library"
@@ -81,8 +81,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
     parser.add_argument("--sides", nargs="+", choices=("dialer", "library", "minimal"), default=[])
     options = parser.parse_args()
-    if options.quick:
-        options.calls, options.rounds = 600, 1
+    options.calls = options.calls or (600 if options.quick else 1200)
+    options.rounds = options.rounds or (1 if options.quick else 7)
     return options
 
 
