@@ -47,6 +47,7 @@ class Asterisk:
             mark=str(self._configuration),
         )
         self._owned = True
+        self._log_start = 0
 
     @property
     def etc(self) -> Path:
@@ -80,6 +81,7 @@ class Asterisk:
         """Start the process without waiting for it."""
         self._owned = owned
         self._run_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._log_start = self.log_path.stat().st_size if self.log_path.is_file() else 0
         self.process.start(owned)
 
     def wait_ready(self) -> None:
@@ -96,7 +98,6 @@ class Asterisk:
 
     def start(self) -> None:
         """Start again after `stop` or `kill`, and wait until it is ready."""
-        self.log_path.unlink(missing_ok=True)
         self.launch(self._owned)
         self.wait_ready()
 
@@ -132,7 +133,7 @@ class Asterisk:
     def log_lines(self) -> list[str]:
         """What Asterisk logged since its start: notices, warnings and errors."""
         try:
-            return self.log_path.read_text(errors="replace").splitlines()
+            return self.log_path.read_bytes()[self._log_start :].decode(errors="replace").splitlines()
         except FileNotFoundError:
             return []
 

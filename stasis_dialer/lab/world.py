@@ -40,6 +40,8 @@ START_TRIES = 5
 REGISTER_SECONDS = 15.0
 STATE = "lab.json"
 ARI_USER = "dialer"
+TRUNK = "carrier"
+"""The PBX's endpoint of the trunk."""
 AWKWARD = set(",;()[]{}$\"'\\\n")
 """Signs that Asterisk's configuration reads as its own, so a folder's path must not have them."""
 
@@ -275,9 +277,7 @@ class Lab:
             try:
                 self._launch(owned)
                 tell(f"Asterisk {self.stack.asterisk_version} and MariaDB {self.stack.mariadb_version} run")
-                # A phone that called while the PBX was still loading would try again only much later.
-                if self._unregistered():
-                    self.register_phones()
+                self._meet()
             except PlaceTaken as taken:
                 self._end_processes()
                 if attempt == START_TRIES:
@@ -285,10 +285,20 @@ class Lab:
             else:
                 return
 
-    def _unregistered(self) -> list[str]:
+    def _meet(self) -> None:
+        """Make PBX, carrier and phones find each other now: who asked while the other was loading asks again late."""
+        if TRUNK not in self._online():
+            self.pbx.cli(f"pjsip qualify {TRUNK}")
+        if self._unregistered():
+            self.register_phones()
+        until(lambda: TRUNK in self._online(), "the trunk to be reachable", REGISTER_SECONDS)
+
+    def _online(self) -> set[str]:
         endpoints = self.pbx.ari.get("endpoints/PJSIP")
-        online = {endpoint["resource"] for endpoint in endpoints if endpoint["state"] == "online"}
-        return sorted(set(self.state.phones) - online)
+        return {endpoint["resource"] for endpoint in endpoints if endpoint["state"] == "online"}
+
+    def _unregistered(self) -> list[str]:
+        return sorted(set(self.state.phones) - self._online())
 
     def _new_state(self) -> LabState:
         numbers = [str(FIRST_PHONE + index) for index in range(self._phone_count)]

@@ -177,7 +177,7 @@ def test_given_many_calls_at_once_when_they_are_over_then_the_log_has_every_one_
 ) -> None:
     dialled = [number(Fate.BUSY, serial=serial) for serial in range(600)]
 
-    with ThreadPoolExecutor(24) as workers:
+    with ThreadPoolExecutor(8) as workers:
         list(workers.map(lambda each: fall_back(empty_pbx, each, f"many{each}"), dialled))
     until(lambda: sum(it.end is not None for it in carrier.calls()) == 600, "all calls to end", 20)
 
