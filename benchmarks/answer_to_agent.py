@@ -1,7 +1,7 @@
 """From the customer's answer to both in one bridge, with always-on agents: the dialer against a bare script.
 
 `python benchmarks/answer_to_agent.py` starts and ends a lab of its own. A person answers after 0.3 s, hears an agent,
-and hangs up 1 s later; calls are placed evenly at each of the rates, by the dialer because its trunk allows no more.
+and hangs up 0.5 s later; calls are placed evenly at each of the rates, by the dialer because its trunk allows no more.
 There are more agents than calls, so somebody is always free and nobody waits for a person.
 
 Sides: `dialer` is the real `stasis-dialer run`; `library` a script on the same ARI client that does nothing but
@@ -45,8 +45,8 @@ from stasis_dialer.lab.world import Lab
 
 GOAL_P99_MS = 50.0
 GOAL_RATIO = 1.5
-TALK_DIGIT = 2
-"""One second, as `lab.fates` has it."""
+TALK_DIGIT = 1
+"""Half a second, as `lab.fates` has it."""
 OBSERVER = "observer"
 FACTS = ("ChannelStateChange", "ChannelEnteredBridge")
 PERCENTS = (50, 95, 99)
@@ -120,7 +120,7 @@ def main() -> None:
             rounds=options.rounds,
             agents=options.agents,
             transport=options.transport,
-            talk_seconds=1.0,
+            talk_seconds=0.5,
         )
         print_header("Answer to agent, always-on: dialer against a bare script", facts)
         Dialer(lab, transport="http").command("db", "upgrade")
@@ -139,7 +139,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rates", nargs="+", type=float, default=[10.0, 50.0], help="calls a second")
     parser.add_argument("--seconds", type=float, help="length of a round; default: 20")
     parser.add_argument("--rounds", type=int, help="default: 3")
-    parser.add_argument("--agents", type=int, default=100)
+    parser.add_argument("--agents", type=int, default=64)
     parser.add_argument("--transport", nargs="+", choices=("http", "websocket"), default=["http"])
     parser.add_argument("--sides", nargs="+", choices=("dialer", "library", "minimal"), default=[])
     options = parser.parse_args()
