@@ -19,6 +19,7 @@ import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -28,13 +29,16 @@ from support import (
     Meter,
     Numbers,
     Script,
+    add_side_options,
     calls_per_second,
     header,
+    in_turn,
     lab_for,
     medians,
     percentile,
     print_header,
     print_table,
+    sides_of,
     wait_empty,
     write_results,
 )
@@ -107,6 +111,7 @@ class Round:
     transport: str
     rate: float
     numbers: Numbers
+    code: Path | None
 
 
 def main() -> None:
@@ -135,13 +140,10 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--quick", action="store_true", help="one round of 6 s a side, to see that it works")
+    add_side_options(parser)
     parser.add_argument("--rates", nargs="+", type=float, default=[10.0, 50.0], help="calls a second")
     parser.add_argument("--seconds", type=float, help="length of a round; default: 20")
-    parser.add_argument("--rounds", type=int, help="default: 3")
     parser.add_argument("--agents", type=int, default=64)
-    parser.add_argument("--transport", nargs="+", choices=("http", "websocket"), default=["http"])
-    parser.add_argument("--sides", nargs="+", choices=("dialer", "library", "minimal"), default=[])
     options = parser.parse_args()
     options.seconds = options.seconds or (6.0 if options.quick else 20.0)
     options.rounds = options.rounds or (1 if options.quick else 3)
@@ -150,27 +152,23 @@ def arguments() -> argparse.Namespace:
 
 def run_rate(lab: Lab, rate: float, options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
     """All sides at one rate, in another order each round."""
-    kinds = options.sides or ["dialer", "library", "minimal"]
-    sides = [(kind, transport) for kind in kinds if kind != "minimal" for transport in options.transport]
-    if "minimal" in kinds:
-        sides.append(("minimal", "websocket"))
+    sides = sides_of(options)
     rounds: dict[str, list[dict[str, float]]] = {f"{kind} {transport}": [] for kind, transport in sides}
     numbers = Numbers(Fate.HUMAN, round(rate * options.seconds), talk=TALK_DIGIT)
-    for index in range(options.rounds):
-        turn = index % len(sides)
-        for kind, transport in sides[turn:] + sides[:turn]:
-            lab.carrier.forget()
-            plan = Round(f"answer-{rate:g}-{kind}-{transport}-{index}", kind, transport, rate, numbers)
-            observer = Observer(lab)
-            used = run_dialer(lab, plan) if kind == "dialer" else run_script(lab, plan)
-            rounds[f"{kind} {transport}"].append(figures(lab, plan, observer, used))
-            wait_empty(lab)
+    for index, kind, transport in in_turn(sides, options.rounds):
+        lab.carrier.forget()
+        code = options.before if kind == "dialer-before" else None
+        plan = Round(f"answer-{rate:g}-{kind}-{transport}-{index}", kind, transport, rate, numbers, code)
+        observer = Observer(lab)
+        used = run_dialer(lab, plan) if kind.startswith("dialer") else run_script(lab, plan)
+        rounds[f"{kind} {transport}"].append(figures(lab, plan, observer, used))
+        wait_empty(lab)
     return rounds
 
 
 def run_dialer(lab: Lab, plan: Round) -> dict[str, float]:
     """One campaign through the real dialer."""
-    dialer = Dialer(lab, transport=plan.transport, calls_per_second=plan.rate)
+    dialer = Dialer(lab, transport=plan.transport, calls_per_second=plan.rate, code=plan.code)
     books, meter = Books(lab), Meter(lab)
     id_ = dialer.prepare(plan.name, plan.numbers, connect="always_on", max_channels=len(lab.extensions))
     dialer.start()
@@ -210,7 +208,8 @@ def figures(lab: Lab, plan: Round, observer: Observer, used: dict[str, float]) -
     delays, missing = observer.delays_ms()
     found = {f"p{percent}_ms": percentile(delays, percent) for percent in PERCENTS}
     rate, foreign = calls_per_second(lab), used["foreign"] / used["seconds"]
-    print(f"  {plan.name}: {rate:.1f} calls/s, n={len(delays)}, " + ", ".join(f"{k} {v:.0f}" for k, v in found.items()))
+    shown = ", ".join(f"{name} {value:.0f}" for name, value in found.items())
+    print(f"  {plan.name}: {rate:.1f} calls/s, n={len(delays)}, {shown}", flush=True)
     return {
         **found,
         "max_ms": max(delays),

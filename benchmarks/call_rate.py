@@ -24,12 +24,15 @@ from support import (
     Meter,
     Numbers,
     Script,
+    add_side_options,
     calls_per_second,
     header,
+    in_turn,
     lab_for,
     medians,
     print_header,
     print_table,
+    sides_of,
     wait_empty,
     write_results,
 )
@@ -71,15 +74,10 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--quick", action="store_true", help="one round of 600 calls a side, to see that it works")
+    add_side_options(parser)
     parser.add_argument("--calls", type=int, help="calls of one side in one round; default: 1200")
-    parser.add_argument("--rounds", type=int, help="default: 7")
     parser.add_argument("--agents", type=int, default=60, help="agents, and so the most calls in flight on every side")
-    parser.add_argument(
-        "--transport", nargs="+", choices=("http", "websocket"), default=["http"], help="of the dialer and the library"
-    )
     parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    parser.add_argument("--sides", nargs="+", choices=("dialer", "library", "minimal"), default=[])
     options = parser.parse_args()
     options.calls = options.calls or (600 if options.quick else 1200)
     options.rounds = options.rounds or (1 if options.quick else 7)
@@ -88,20 +86,16 @@ def arguments() -> argparse.Namespace:
 
 def run_scenario(lab: Lab, scenario: str, options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
     """All sides, in another order each round."""
-    kinds = options.sides or ["dialer", "library", "minimal"]
-    sides = [(kind, transport) for kind in kinds if kind != "minimal" for transport in options.transport]
-    if "minimal" in kinds:
-        sides.append(("minimal", "websocket"))
+    sides = sides_of(options)
     rounds: dict[str, list[dict[str, float]]] = {f"{kind} {transport}": [] for kind, transport in sides}
-    for index in range(options.rounds):
-        turn = index % len(sides)
-        for kind, transport in sides[turn:] + sides[:turn]:
-            lab.carrier.forget()
-            run = run_dialer if kind == "dialer" else run_script
-            figures = run(lab, f"{scenario}-{kind}-{transport}-{index}", kind, transport, scenario, options)
-            rounds[f"{kind} {transport}"].append(figures)
-            print(f"  {scenario} round {index + 1} {kind} {transport}: {figures['rate']:.1f} calls/s", flush=True)
-            wait_empty(lab)
+    for index, kind, transport in in_turn(sides, options.rounds):
+        lab.carrier.forget()
+        run = run_dialer if kind.startswith("dialer") else run_script
+        figures = run(lab, f"{scenario}-{kind}-{transport}-{index}", kind, transport, scenario, options)
+        rounds[f"{kind} {transport}"].append(figures)
+        shown = f"{figures['rate']:.1f} calls/s, {figures['client_ms']:.2f} ms"
+        print(f"  {scenario} round {index + 1} {kind} {transport}: {shown}", flush=True)
+        wait_empty(lab)
     return rounds
 
 
@@ -111,10 +105,11 @@ def numbers_of(scenario: str, options: argparse.Namespace) -> Numbers:
 
 
 def run_dialer(
-    lab: Lab, name: str, _kind: str, transport: str, scenario: str, options: argparse.Namespace
+    lab: Lab, name: str, kind: str, transport: str, scenario: str, options: argparse.Namespace
 ) -> dict[str, float]:
     """One campaign through the real dialer."""
-    dialer, books, meter = Dialer(lab, transport=transport), Books(lab), Meter(lab)
+    dialer = Dialer(lab, transport=transport, code=options.before if kind == "dialer-before" else None)
+    books, meter = Books(lab), Meter(lab)
     connect = str(SCENARIOS[scenario]["connect"])
     id_ = dialer.prepare(name, numbers_of(scenario, options), connect=connect, max_channels=options.agents)
     dialer.start()

@@ -6,6 +6,7 @@ CPU from the kernel, so no side measures itself. Nothing here judges: it prints 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import csv
 import json
@@ -107,11 +108,15 @@ class Meter:
 
 
 class Dialer:
-    """The real `stasis-dialer run` on a lab, with a configuration of its own."""
+    """The real `stasis-dialer run` on a lab, with a configuration of its own; `code` is another checkout to run."""
 
-    def __init__(self, lab: Lab, *, transport: str, calls_per_second: float = UNLIMITED) -> None:
+    def __init__(
+        self, lab: Lab, *, transport: str, calls_per_second: float = UNLIMITED, code: Path | None = None
+    ) -> None:
         self._lab = lab
         self._environment = {**os.environ, **lab.environment}
+        if code is not None:
+            self._environment["PYTHONPATH"] = str(code.resolve())
         settings = yaml.safe_load(lab.config_path.read_text())
         settings["ari"]["transport"] = transport
         for trunk in settings["trunks"]:
@@ -265,6 +270,37 @@ class Books:
         with self._connection.cursor() as cursor:
             cursor.execute(sql, arguments)
             return list(cursor.fetchall())
+
+
+# --- sides and their order ------------------------------------------------------------------------------------------
+
+
+def add_side_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say who takes part."""
+    parser.add_argument("--quick", action="store_true", help="one short round a side, to see that it works")
+    parser.add_argument("--rounds", type=int, help="rounds of every side")
+    parser.add_argument("--sides", nargs="+", choices=("dialer", "library", "minimal"), help="default: all")
+    parser.add_argument(
+        "--transport", nargs="+", choices=("http", "websocket"), default=["http"], help="of the dialer and the library"
+    )
+    parser.add_argument("--before", type=Path, help="a checkout of an older version, whose dialer takes part as well")
+
+
+def sides_of(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """The kinds and transports that take part."""
+    kinds = list(options.sides or ("dialer", "library", "minimal"))
+    if options.before:
+        kinds.insert(0, "dialer-before")
+    sides = [(kind, transport) for kind in kinds if kind != "minimal" for transport in options.transport]
+    return [*sides, ("minimal", "websocket")] if "minimal" in kinds else sides
+
+
+def in_turn(sides: Sequence[tuple[str, str]], rounds: int) -> Iterator[tuple[int, str, str]]:
+    """Every side once a round, another one first each time."""
+    for index in range(rounds):
+        turn = index % len(sides)
+        for kind, transport in [*sides[turn:], *sides[:turn]]:
+            yield index, kind, transport
 
 
 # --- bare scripts ---------------------------------------------------------------------------------------------------
