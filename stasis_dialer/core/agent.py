@@ -184,7 +184,7 @@ def _leg_failed(agent: Agent, event: m.Event, now: float) -> Step:
         is_late = event.bridge_id != agent.bridge_id or agent.state is S.ON_CALL
     else:
         is_late = agent.is_leg_up
-    if is_late or agent.leg_id is None:
+    if is_late or agent.leg_id is None or agent.state is S.LOGGED_OFF:
         return agent, ()
     if agent.is_always_on and agent.is_leg_up and agent.call_id is None:
         leaving, commands = _log_out(agent, now)

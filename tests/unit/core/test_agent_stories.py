@@ -382,8 +382,8 @@ def test_given_available_when_logging_out_then_over_once_no_leg_is_left(connect:
 
 
 def test_given_leaving_when_the_logout_is_asked_for_again_then_its_time_stays() -> None:
-    story = available(ALWAYS_ON).hears(m.LogoutRequested(), at=30.0).hears(m.LogoutRequested(), at=32.0)
-    story.hears(m.LegGone(16), at=33.0)
+    story = available(ALWAYS_ON).hears(m.LogoutRequested(), at=30.0)
+    story.hears(m.LogoutRequested(), m.JoinFailed("b1"), at=32.0).hears(m.LegGone(16), at=33.0)
     assert story.agent.logged_out_at == 30.0
     assert sum(story.agent.seconds.values()) == 30.0
 
