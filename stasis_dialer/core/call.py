@@ -89,6 +89,11 @@ class Call:
     timeline: tuple[tuple[float, str], ...] = ()
 
     @property
+    def leg_id(self) -> str:
+        """The customer's channel: it has the attempt's id."""
+        return self.call_id
+
+    @property
     def is_live(self) -> bool:
         """Whether the customer leg may still exist."""
         return self.state is not S.ENDED

@@ -23,6 +23,9 @@ class Machine(Protocol):
     @property
     def deadline(self) -> float | None: ...
 
+    @property
+    def leg_id(self) -> str | None: ...
+
 
 M = TypeVar("M", bound=Machine)
 

@@ -146,7 +146,6 @@ class Desk:
             limit = campaign.agent_ring_seconds + campaign.max_call_seconds + 60
             variables = self._leg_variables(agent, limit, waiting.name, waiting.number, header)
             create = m.CreateLeg(assigned.leg_id, agent.endpoint, variables)
-            self._dispatcher.claim(actor, assigned.leg_id)
         self._with_call[waiting.call_id] = actor
         machine, commands = agent_machine.assign(agent, assigned, create, self._clock.now())
         self._dispatcher.apply(actor, machine, commands)

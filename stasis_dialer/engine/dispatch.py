@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -19,6 +19,10 @@ from stasis_dialer.engine.actor import Actor
 from stasis_dialer.engine.clock import Clock
 
 log = structlog.get_logger(__name__)
+
+FORGET_FROM: Final = 1000
+FORGET_SHARE: Final = 4
+"""Deadlines kept, and more for each live object, before old ones are forgotten: a call leaves 4, one hours ahead."""
 
 Execute = Callable[[m.Command], Awaitable[tuple[m.Event, ...]]]
 
@@ -56,12 +60,17 @@ class Dispatcher:
         actor.legs.add(leg_id)
         self._by_leg[leg_id] = actor
 
+    def _release(self, actor: Actor[Any], leg_id: str) -> None:
+        """What is still heard of this leg is of the past: it must not be taken for news of the next one."""
+        actor.legs.discard(leg_id)
+        if self._by_leg.get(leg_id) is actor:
+            del self._by_leg[leg_id]
+
     def remove(self, actor: Actor[Any]) -> None:
         """The object has ended; commands that still wait are carried out."""
         self._actors.pop(actor.id, None)
-        for leg in actor.legs:
-            if self._by_leg.get(leg) is actor:
-                del self._by_leg[leg]
+        for leg in tuple(actor.legs):
+            self._release(actor, leg)
 
     def find(self, actor_id: str) -> Actor[Any] | None:
         """The live object with this id."""
@@ -129,12 +138,16 @@ class Dispatcher:
     ) -> None:
         before = actor.machine
         actor.machine = machine
+        if before.leg_id != machine.leg_id:
+            if before.leg_id is not None:
+                self._release(actor, before.leg_id)
+            if machine.leg_id is not None:
+                self.claim(actor, machine.leg_id)
         if before.state != machine.state:
             by = type(event).__name__ if event else "start"
             log.debug("transition", id=actor.id, before=before.state, by=by, after=machine.state)
         if machine.deadline is not None and (machine.deadline != before.deadline or event is None):
-            heapq.heappush(self._deadlines, (machine.deadline, next(self._sequence), actor))
-            self._set_timer()
+            self._watch(machine.deadline, actor)
         for command in commands:
             if not actor.local(actor, command):
                 actor.outbox.append(command)
@@ -147,12 +160,29 @@ class Dispatcher:
         """Carry out an object's commands one after the other; what comes of them are events."""
         try:
             while actor.outbox:
-                for event in await self._execute(actor.outbox.popleft()):
-                    self.post(actor, event)
+                command = actor.outbox.popleft()
+                leg_id = getattr(command, "leg_id", None)
+                for event in await self._execute(command):
+                    if leg_id is None or leg_id in actor.legs:
+                        self.post(actor, event)
         finally:
             actor.worker = None
 
     # --- deadlines --------------------------------------------------------------------------------------------------
+
+    def _watch(self, deadline: float, actor: Actor[Any]) -> None:
+        """Note a deadline; those that an object has left behind are forgotten when they are most of the list."""
+        if len(self._deadlines) >= FORGET_FROM + FORGET_SHARE * len(self._actors):
+            self._deadlines = [entry for entry in self._deadlines if self._is_due(entry[2], entry[0])]
+            heapq.heapify(self._deadlines)
+        entry = (deadline, next(self._sequence), actor)
+        heapq.heappush(self._deadlines, entry)
+        if self._deadlines[0] is entry or self._timer is None:
+            self._set_timer()
+
+    def _is_due(self, actor: Actor[Any], deadline: float) -> bool:
+        """Whether the deadline is still the object's own."""
+        return bool(actor.machine.deadline == deadline) and self._actors.get(actor.id) is actor
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -165,7 +195,7 @@ class Dispatcher:
         now = self._clock.now()
         while self._deadlines and self._deadlines[0][0] <= now:
             deadline, _, actor = heapq.heappop(self._deadlines)
-            if actor.machine.deadline == deadline and self._actors.get(actor.id) is actor:
+            if self._is_due(actor, deadline):
                 self.post(actor, m.DeadlineReached())
         if self._deadlines and self._timer is None:
             self._set_timer()

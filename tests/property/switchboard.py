@@ -1,0 +1,248 @@
+"""A telephone world in memory and in virtual time, in which anything may go wrong for a while.
+
+`Switchboard.execute` takes the place of the engine's executor: it carries out commands, or not, or answers late. Events
+may be late, twice, out of order or lost. After `calm_at` everything works, so that what is stuck then is stuck by us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from stasis_dialer.ari import Response
+from stasis_dialer.core import messages as m
+
+TIMEOUT_SECONDS = 5.0
+"""After which a request counts as unanswered."""
+DELAYS = (0.0, 0.0, 0.001, 0.02, 0.5, 4.0, 12.0)
+"""Seconds by which an event or an answer may be late."""
+RINGS = (0.0, 0.5, 2.0, 8.0, 40.0)
+TALKS = (0.0, 0.01, 1.0, 30.0, 300.0)
+
+
+@dataclass
+class Channel:
+    """One leg as the switchboard has it."""
+
+    id: str
+    is_dialled: bool = False
+    is_up: bool = False
+    bridge: str | None = None
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        return "Up" if self.is_up else "Ringing" if self.is_dialled else "Down"
+
+
+@dataclass
+class Odds:
+    """How likely it is that something goes wrong, in per cent."""
+
+    event_lost: int = 0
+    event_twice: int = 0
+    event_late: int = 0
+    request_fails: int = 0
+    request_unanswered: int = 0
+
+
+class Switchboard:
+    """Channels, bridges, and people who answer or do not."""
+
+    def __init__(self, random: Random, odds: Odds, calm_at: float, hear: Callable[[str, m.Event], bool]) -> None:
+        self._random = random
+        self._odds = odds
+        self._calm_at = calm_at
+        self._hear = hear
+        self.channels: dict[str, Channel] = {}
+        self.bridges: set[str] = set()
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    async def execute(self, command: m.Command) -> tuple[m.Event, ...]:
+        """What came of a command."""
+        await self._pause()
+        work = getattr(self, f"_{type(command).__name__}")
+        if self._happens(self._odds.request_unanswered):
+            if self._random.random() < 0.5:
+                work(command)
+            await asyncio.sleep(TIMEOUT_SECONDS)
+            return _unanswered(command)
+        if self._happens(self._odds.request_fails):
+            return _refused(command)
+        events: tuple[m.Event, ...] = work(command)
+        await self._pause()
+        return events
+
+    def _CreateLeg(self, command: m.CreateLeg) -> tuple[m.Event, ...]:
+        if command.leg_id in self.channels:
+            return (m.OriginateRejected(409),)
+        self.channels[command.leg_id] = Channel(command.leg_id)
+        self._tell(command.leg_id, m.LegCreated())
+        return ()
+
+    def _DialLeg(self, command: m.DialLeg) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if channel is None:
+            return ()
+        if channel.is_dialled or channel.is_up:
+            return (m.DialRejected(409),)
+        channel.is_dialled = True
+        ring, fate = self._random.choice(RINGS), self._random.randrange(100)
+        if self._random.random() < 0.8:
+            self._later(channel, 0.0, lambda: self._tell(channel.id, m.Ringing()))
+        if fate < 65:
+            self._later(channel, ring, lambda: self._answer(channel))
+        elif fate < 85:
+            self._later(channel, ring, lambda: self.end(channel.id, 17, 486))
+        self._later(channel, command.timeout_seconds, lambda: channel.is_up or self.end(channel.id, 19))
+        return ()
+
+    def _AnswerLeg(self, command: m.AnswerLeg) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if channel is not None and not channel.is_up:
+            channel.is_up = True
+            self._tell(channel.id, m.Answered())
+        return ()
+
+    def _HangUp(self, command: m.HangUp) -> tuple[m.Event, ...]:
+        self.end(command.leg_id, 16)
+        return ()
+
+    def _Probe(self, command: m.Probe) -> tuple[m.Event, ...]:
+        return () if command.leg_id in self.channels else (m.LegGone(is_seen=False),)
+
+    def _CreateBridge(self, command: m.CreateBridge) -> tuple[m.Event, ...]:
+        self.bridges.add(command.bridge_id)
+        return ()
+
+    def _DestroyBridge(self, command: m.DestroyBridge) -> tuple[m.Event, ...]:
+        self.bridges.discard(command.bridge_id)
+        for channel in self.channels.values():
+            if channel.bridge == command.bridge_id:
+                channel.bridge = None
+        return ()
+
+    def _Join(self, command: m.Join) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if command.bridge_id not in self.bridges:
+            return (m.JoinFailed(command.bridge_id, "no bridge", is_bridge_gone=True),)
+        if channel is None:
+            return (m.JoinFailed(command.bridge_id, "no channel"),)
+        channel.bridge = command.bridge_id
+        self._tell(channel.id, m.Joined(command.bridge_id))
+        return (m.Joined(command.bridge_id),)
+
+    def _PlayMessage(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if channel is None:
+            return (m.MessageEnded(),)
+        self._later(channel, 4.0, lambda: self._tell(channel.id, m.MessageEnded()))
+        return ()
+
+    # --- what recovery asks -----------------------------------------------------------------------------------------
+
+    async def request(
+        self, method: str, path: str, query: object = (), body: object = None, *, own: str | None = None
+    ) -> Response:
+        """Channels and bridges as they are, and the removal of one."""
+        await self._pause()
+        kind, _, id_ = path.strip("/").partition("/")
+        if method == "DELETE" and kind == "channels":
+            self.end(id_, 16)
+        elif method == "DELETE":
+            self._DestroyBridge(m.DestroyBridge(id_))
+        elif kind == "channels":
+            return _json([{"id": c.id, "state": c.state} for c in self.channels.values()])
+        else:
+            return _json([{"id": b, "channels": self.legs_in(b)} for b in self.bridges])
+        return Response(204)
+
+    async def close(self) -> None:
+        return
+
+    def legs_in(self, bridge_id: str) -> list[str]:
+        """The legs that hear each other."""
+        return [channel.id for channel in self.channels.values() if channel.bridge == bridge_id]
+
+    # --- what happens outside ---------------------------------------------------------------------------------------
+
+    def arrive(self, leg_id: str) -> None:
+        """A telephone called us: its channel is here."""
+        self.channels[leg_id] = Channel(leg_id)
+
+    def end(self, leg_id: str, cause: int, tech_cause: int | None = None) -> None:
+        """The channel is destroyed, whoever wanted it."""
+        channel = self.channels.pop(leg_id, None)
+        if channel is not None:
+            for timer in channel.timers:
+                timer.cancel()
+            self._tell(leg_id, m.LegGone(cause, tech_cause))
+
+    def _answer(self, channel: Channel) -> None:
+        if channel.is_up:
+            return
+        channel.is_up = True
+        self._tell(channel.id, m.Answered())
+        self._tell(channel.id, m.Answered())
+        if self._random.random() < 0.5:
+            self._later(channel, self._random.choice(TALKS), lambda: self.end(channel.id, 16))
+
+    # --- chance -----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether everything works from now on."""
+        return asyncio.get_running_loop().time() >= self._calm_at
+
+    def _happens(self, percent: int) -> bool:
+        return not self.is_calm and self._random.randrange(100) < percent
+
+    async def _pause(self) -> None:
+        late = self._happens(self._odds.event_late)
+        await asyncio.sleep(self._random.choice(DELAYS[:5]) if late else 0.001)
+
+    def _tell(self, leg_id: str, event: m.Event) -> None:
+        """Send an event on its way."""
+        if self._happens(self._odds.event_lost):
+            return
+        for _ in range(2 if self._happens(self._odds.event_twice) else 1):
+            delay = self._random.choice(DELAYS) if self._happens(self._odds.event_late) else 0.0
+            asyncio.get_running_loop().call_later(delay, self._arrive, leg_id, event)
+
+    def _arrive(self, leg_id: str, event: m.Event) -> None:
+        """As the service does: a leg of ours that nobody owns is hung up when it enters Stasis."""
+        if not self._hear(leg_id, event) and isinstance(event, m.LegCreated):
+            self.end(leg_id, 16)
+
+    def _later(self, channel: Channel, seconds: float, action: Callable[[], object]) -> None:
+        channel.timers.append(asyncio.get_running_loop().call_later(seconds, action))
+
+
+def _json(content: object) -> Response:
+    return Response(200, json.dumps(content).encode())
+
+
+def _unanswered(command: m.Command) -> tuple[m.Event, ...]:
+    """As the executor answers a request without an answer."""
+    if isinstance(command, m.CreateLeg):
+        return (m.RequestUnanswered("create"),)
+    if isinstance(command, m.DialLeg):
+        return (m.RequestUnanswered("dial"),)
+    if isinstance(command, m.CreateBridge):
+        return (m.JoinFailed(command.bridge_id, "unanswered"),)
+    return (m.MessageEnded(),) if isinstance(command, m.PlayMessage) else ()
+
+
+def _refused(command: m.Command) -> tuple[m.Event, ...]:
+    """As the executor answers a refusal."""
+    if isinstance(command, m.CreateLeg):
+        return (m.OriginateRejected(500, "Allocation failed"),)
+    if isinstance(command, m.DialLeg):
+        return (m.DialRejected(500),)
+    if isinstance(command, m.CreateBridge | m.Join):
+        return (m.JoinFailed(command.bridge_id, "refused", is_bridge_gone=False),)
+    return (m.MessageEnded(),) if isinstance(command, m.PlayMessage) else ()

@@ -1,0 +1,362 @@
+"""Random stories over calls, agents, desk, dispatcher and journal: whatever goes wrong, everything ends well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.call import CallState
+from stasis_dialer.core.model import (
+    AgentSession,
+    AgentState,
+    CallRecord,
+    Campaign,
+    ConnectMode,
+    Lead,
+    LeadOutcome,
+    LeadStatus,
+    Reservation,
+    Trunk,
+)
+from stasis_dialer.engine.calls import Calls
+from stasis_dialer.engine.campaigns import CampaignBook
+from stasis_dialer.engine.desk import Desk
+from stasis_dialer.engine.dispatch import Dispatcher
+from stasis_dialer.engine.ids import Ids
+from stasis_dialer.engine.journal import Journal
+from stasis_dialer.engine.recovery import Recovery
+from stasis_dialer.engine.trunks import Trunks
+from stasis_dialer.errors import DatabaseUnavailable, Refused
+from stasis_dialer.telemetry import Metrics
+from tests.property.switchboard import Odds, Switchboard
+from tests.property.virtual_time import VirtualClock, run
+
+STORY_SECONDS = 240.0
+CALM_SECONDS = 1200.0
+"""For every deadline to pass and every hang-up to be repeated, once nothing fails any more."""
+LATEST_SECONDS = 60.0
+"""For the last late event to arrive. Then the events' socket is connected anew, as after every loss of events."""
+EXTENSIONS = ("1001", "1002", "1003")
+MESSAGE = "sound:sorry"
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that a person or the pacing does at a moment of the story."""
+
+    at: float
+    what: str
+    who: int = 0
+    is_on_demand: bool = False
+
+
+DEEDS = ("call", "call", "call", "call", "log_in", "phone_logs_in", "log_out", "pause", "unpause", "wrap_up_done")
+DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered")
+deeds = st.builds(
+    Deed,
+    at=st.sampled_from([0.0, 0.0, 1.0, 1.5, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 90.0, 150.0, 200.0]),
+    what=st.sampled_from(DEEDS),
+    who=st.integers(0, 2),
+    is_on_demand=st.booleans(),
+)
+percent = st.sampled_from([0, 0, 3, 15, 40])
+odds = st.builds(Odds, percent, percent, percent, percent, percent)
+campaigns = st.builds(
+    Campaign,
+    st.just(1),
+    st.just("spring"),
+    ring_timeout_seconds=st.sampled_from([15.0, 30.0]),
+    answer_deadline_seconds=st.sampled_from([0.5, 2.0, 10.0]),
+    safe_harbour_media=st.sampled_from([None, MESSAGE]),
+    wrap_up_seconds=st.sampled_from([0.0, 0.0, 3.0, 20.0]),
+    agent_ring_seconds=st.sampled_from([2.0, 10.0]),
+    max_call_seconds=st.just(120.0),
+)
+
+
+@dataclass
+class Books:
+    """The database as the journal sees it; it is away now and then."""
+
+    random: Random
+    percent_away: int
+    finished: list[tuple[CallRecord, LeadOutcome | None]] = field(default_factory=list)
+    records: list[CallRecord] = field(default_factory=list)
+    sessions: list[AgentSession] = field(default_factory=list)
+
+    async def save(self, records: Sequence[CallRecord]) -> None:
+        self._use()
+        self.records += records
+
+    async def finish(self, closed: Sequence[tuple[CallRecord, LeadOutcome | None]]) -> None:
+        self._use()
+        self.finished += closed
+
+    async def find(self) -> list[Any]:
+        return []
+
+    async def save_sessions(self, sessions: Sequence[AgentSession]) -> None:
+        self._use()
+        self.sessions += sessions
+
+    def _use(self) -> None:
+        if self.random.randrange(100) < self.percent_away and asyncio.get_running_loop().time() < STORY_SECONDS:
+            raise DatabaseUnavailable
+
+
+class WatchedDispatcher(Dispatcher):
+    """Looks at every event before it is handed over."""
+
+    world: World
+
+    def post(self, actor: Any, event: m.Event) -> None:
+        self.world.about_to_hear(actor, event)
+        super().post(actor, event)
+        self.world.look()
+
+
+class World:
+    """The engine's real parts around a switchboard in which things go wrong."""
+
+    def __init__(self, random: Random, odds: Odds, campaign: Campaign) -> None:
+        self.random = random
+        self.campaign = campaign
+        self.clock = VirtualClock()
+        self.board = Switchboard(random, odds, STORY_SECONDS, self._hear)
+        self.dispatcher = WatchedDispatcher(self.clock, self.board.execute)
+        self.dispatcher.world = self
+        self.books = Books(random, odds.request_fails)
+        self.journal = Journal(self.books, self.books)
+        self.trunks = Trunks([Trunk("carrier", "PJSIP/{number}@carrier")], self.clock)
+        self.ids = Ids("app")
+        self.frees = 0
+        self.desk = Desk(
+            self.dispatcher,
+            self.clock,
+            self.journal,
+            self.ids,
+            "app",
+            "PJSIP/{extension}",
+            "",
+            lambda: {1: campaign},
+            self._freed,
+        )
+        self.ended: Counter[str] = Counter()
+        self.calls = Calls(
+            self.dispatcher,
+            self.clock,
+            self.journal,
+            self.desk,
+            self.trunks,
+            "app",
+            Metrics(),
+            lambda call: self.ended.update([call.call_id]),
+        )
+        book = CampaignBook(self.books, None)
+        self.recovery = Recovery(
+            self.board,
+            self.dispatcher,
+            self.clock,
+            self.calls,
+            self.desk,
+            self.trunks,
+            book,
+            self.ids,
+            "app",
+            "PJSIP/{extension}",
+        )
+        self.placed: list[str] = []
+        self.opened: list[str] = []
+
+    def _freed(self) -> None:
+        self.frees += 1
+
+    def _hear(self, leg_id: str, event: m.Event) -> bool:
+        return self.dispatcher.post_to_leg(leg_id, event)
+
+    # --- what must hold at every moment -----------------------------------------------------------------------------
+
+    def about_to_hear(self, actor: Any, event: m.Event) -> None:
+        """A customer is told of an agent only by the one who is reserved for that customer."""
+        if isinstance(event, m.AgentReady | m.AgentReserved):
+            agent = self.desk.find(event.extension)
+            assert agent is not None
+            assert agent.call_id == actor.machine.call_id
+            is_ready = isinstance(event, m.AgentReady)
+            assert agent.state is (AgentState.RESERVED if is_ready else AgentState.RINGING)
+
+    def look(self) -> None:
+        """No customer has two agents, and no agent two customers."""
+        taken = Counter(agent.call_id for agent in self.desk.agents() if agent.call_id)
+        assert all(count == 1 for count in taken.values()), taken
+        for agent in self.desk.agents():
+            if agent.state in (AgentState.RESERVED, AgentState.ON_CALL):
+                assert agent.call_id or not agent.is_always_on, agent
+            if agent.state in (AgentState.AVAILABLE, AgentState.PAUSED):
+                assert agent.call_id is None, agent
+                assert agent.leg_id is None or agent.is_always_on, agent
+        talking = Counter(
+            call.agent for call in self.calls.all() if call.state in (CallState.BRIDGED, CallState.OFFERING)
+        )
+        assert all(count == 1 for count in talking.values()), talking
+
+    # --- deeds ------------------------------------------------------------------------------------------------------
+
+    def do(self, deed: Deed) -> None:
+        with contextlib.suppress(Refused):
+            getattr(self, f"_{deed.what}")(deed, EXTENSIONS[deed.who])
+
+    def _call(self, deed: Deed, extension: str) -> None:
+        call_id = self.ids.new("c")
+        number = len(self.placed) + 1
+        lead = Lead(number, 1, "Ana", "5511987654321", attempts=1, status=LeadStatus.CALLING)
+        now = self.clock.utc_now()
+        gate = self.trunks.of(self.campaign)[0]
+        gate.take()
+        self.placed.append(call_id)
+        reservation = Reservation(call_id, lead, "5511987654321", now, now + timedelta(seconds=60))
+        self.calls.place(reservation, self.campaign, gate.trunk)
+
+    def _log_in(self, deed: Deed, extension: str) -> None:
+        connect = ConnectMode.ON_DEMAND if deed.is_on_demand else ConnectMode.ALWAYS_ON
+        self.opened.append(self.desk.log_in(extension, (), connect).session_id)
+
+    def _phone_logs_in(self, deed: Deed, extension: str) -> None:
+        leg_id = self.ids.new("p")
+        self.board.arrive(leg_id)
+        try:
+            self.opened.append(self.desk.phone_logs_in(extension, leg_id).session_id)
+        except Refused:
+            self.board.end(leg_id, 16)
+            raise
+
+    def _log_out(self, deed: Deed, extension: str) -> None:
+        self.desk.tell(extension, m.LogoutRequested())
+
+    def _pause(self, deed: Deed, extension: str) -> None:
+        self.desk.tell(extension, m.PauseRequested("lunch"))
+
+    def _unpause(self, deed: Deed, extension: str) -> None:
+        self.desk.tell(extension, m.UnpauseRequested())
+
+    def _wrap_up_done(self, deed: Deed, extension: str) -> None:
+        self.desk.tell(extension, m.WrapUpDone())
+
+    def _phone_unregistered(self, deed: Deed, extension: str) -> None:
+        self.desk.phones(set(EXTENSIONS) - {extension})
+
+    def _phone_registered(self, deed: Deed, extension: str) -> None:
+        self.desk.phones(set(EXTENSIONS))
+
+    def _agent_hangs_up(self, deed: Deed, extension: str) -> None:
+        agent = self.desk.find(extension)
+        if agent is not None and agent.leg_id is not None:
+            self.board.end(agent.leg_id, 16)
+
+    def _customer_hangs_up(self, deed: Deed, extension: str) -> None:
+        if self.placed:
+            self.board.end(self.placed[-1 - deed.who % len(self.placed)], 16)
+
+    def _stop_call(self, deed: Deed, extension: str) -> None:
+        self.calls.stop(lambda call: call.call_id == self.placed[-1 - deed.who % len(self.placed)])
+
+
+async def play(deeds: Sequence[Deed], random: Random, odds: Odds, campaign: Campaign) -> World:
+    """The story, the calm after it, and then everybody goes home."""
+    world = World(random, odds, campaign)
+    writer = asyncio.create_task(world.journal.run())
+    for deed in sorted(deeds, key=lambda deed: deed.at):
+        await asyncio.sleep(max(0.0, deed.at - world.clock.now()))
+        world.do(deed)
+    await asyncio.sleep(STORY_SECONDS + LATEST_SECONDS - world.clock.now())
+    await world.recovery.after_gap()
+    await asyncio.sleep(CALM_SECONDS)
+    everything_is_given_back(world)
+    world.desk.phones(set(EXTENSIONS))
+    world.desk.log_all_out()
+    await asyncio.sleep(CALM_SECONDS)
+    everybody_is_gone(world)
+    writer.cancel()
+    world.dispatcher.close()
+    return world
+
+
+def everything_is_given_back(world: World) -> None:
+    """Time has passed: every call has ended once, and no agent waits for anything."""
+    assert world.dispatcher.broken == 0
+    assert world.calls.all() == []
+    assert world.ended == Counter(world.placed)
+    assert sorted(record.call_id for record, _ in world.books.finished) == sorted(world.placed)
+    for record, outcome in world.books.finished:
+        assert record.disposition is not None
+        assert record.ended_at is not None
+        assert outcome is not None
+        assert outcome.status is not LeadStatus.CALLING
+        assert outcome.call_id == record.call_id
+    assert world.trunks.in_use() == {"carrier": 0}
+    assert world.journal.depth == 0
+    for agent in world.desk.agents():
+        assert agent.state in (AgentState.AVAILABLE, AgentState.PAUSED), agent
+        assert agent.call_id is None
+        assert agent.deadline is None
+        assert agent.leg_id in (world.board.channels if agent.is_always_on else (None,)), agent
+    assert set(world.board.channels) == {agent.leg_id for agent in world.desk.agents() if agent.leg_id}
+    assert world.board.bridges == {agent.bridge_id for agent in world.desk.agents() if agent.bridge_id}
+
+
+def everybody_is_gone(world: World) -> None:
+    """Everybody went home: each session is over once, its seconds add up, and nothing is left behind."""
+    assert world.dispatcher.broken == 0
+    assert world.desk.agents() == []
+    over = [session for session in world.books.sessions if session.logged_out_at is not None]
+    last = {session.session_id: session for session in over}
+    assert sorted(last) == sorted(world.opened)
+    for session in last.values():
+        assert session.state is AgentState.LOGGED_OFF
+        assert session.logged_out_at is not None
+        logged_in = (session.logged_out_at - session.logged_in_at).total_seconds()
+        assert sum(session.seconds.values()) == pytest.approx(logged_in, abs=1e-4), (
+            logged_in,
+            sum(session.seconds.values()),
+            session.seconds,
+        )
+    assert world.board.channels == {}
+    assert world.board.bridges == set()
+    assert world.dispatcher.known_legs() == set()
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Any:
+    """A story logs thousands of lines; those of a defect are counted by `broken`."""
+    before = structlog.get_config()
+    structlog.configure(processors=[_only_defects])
+    yield
+    structlog.configure(**before)
+
+
+def _only_defects(_logger: Any, name: str, fields: Any) -> str:
+    if fields.get("exc_info"):
+        print(fields)
+        traceback.print_exc()
+    raise structlog.DropEvent
+
+
+@given(st.lists(deeds, min_size=1, max_size=25), st.randoms(use_true_random=False), odds, campaigns)
+def test_given_any_story_when_time_passes_then_everything_is_given_back_once(
+    deeds: list[Deed], random: Random, odds: Odds, campaign: Campaign
+) -> None:
+    logged_in = [Deed(0.0, "log_in", who, is_on_demand) for who, is_on_demand in ((0, False), (1, True))]
+    run(lambda: play([*logged_in, *deeds], random, odds, campaign))
