@@ -10,6 +10,7 @@ from typing import Protocol
 
 from stasis_dialer.core.model import DialMode
 from stasis_dialer.core.pacing.messages import PacingDecision, PacingEvent, PacingLimits, PacingView
+from stasis_dialer.core.pacing.predictive import PredictivePacer
 from stasis_dialer.core.pacing.progressive import ProgressivePacer
 from stasis_dialer.errors import Refused
 
@@ -33,4 +34,6 @@ def make_pacer(mode: DialMode | str, limits: PacingLimits) -> Pacer:
     """
     if DialMode(mode) is DialMode.PROGRESSIVE:
         return ProgressivePacer(limits)
+    if DialMode(mode) is DialMode.PREDICTIVE:
+        return PredictivePacer(limits)
     raise Refused(f"no pacing for this mode yet: mode={mode}; use progressive")

@@ -1,0 +1,194 @@
+"""How much risk the campaign may take now, so that the share of abandoned calls stays under its cap.
+
+Counts answers and abandons over the regulatory window, from the durable call log when it is handed over, else from the
+events heard; when the counts are declared unknown there is no risk at all. The risk allowed for one call (theta) follows
+the budget left, measured in what the volume makes it swing by, and a slow correction of the model's own error. Over
+the budget the risk is low, not nothing: that repays sooner than falling back to one call for each agent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any, Final
+
+from stasis_dialer.core.pacing.messages import PacingLimits
+
+AIM: Final = 0.95
+"""The share of the cap that is aimed at."""
+SWING_SECONDS: Final = 900.0
+"""The volume of this time decides how far the budget may swing."""
+HOUR: Final = 3600.0
+HOUR_FACTOR: Final = 1.7
+"""No hour may take more than so many times the cap; a goal of the product is twice the cap."""
+HOUR_LEAST: Final = 60.0
+"""Answers that an hour is taken to have at least."""
+LEARNING: Final = 0.02
+LOWEST_CORRECTION: Final = math.log(0.3)
+HIGHEST_CORRECTION: Final = math.log(1.25)
+FIRST_CORRECTION: Final = math.log(0.75)
+REPAYING: Final = 0.05
+"""Theta over the budget, as a share of the aim."""
+
+
+class Window:
+    """Answers and abandons of the last so many seconds, in slices that leave one by one."""
+
+    def __init__(self, seconds: float, slices: int = 120) -> None:
+        self._seconds = seconds
+        self._slice = seconds / slices
+        self._kept: deque[list[float]] = deque()
+        self.abandoned = 0.0
+        self.answered = 0.0
+
+    def add(self, at: float, answered: float, abandoned: float) -> None:
+        """So many more; a slice takes what happened within its time, or before it when the clock went back."""
+        if not self._kept or at - self._kept[-1][0] >= self._slice:
+            self._kept.append([at, 0.0, 0.0])
+        self._kept[-1][1] += answered
+        self._kept[-1][2] += abandoned
+        self.answered += answered
+        self.abandoned += abandoned
+
+    def forget(self, now: float) -> None:
+        """Let go of what is older than the window."""
+        while self._kept and self._kept[0][0] <= now - self._seconds - self._slice:
+            _, answered, abandoned = self._kept.popleft()
+            self.answered -= answered
+            self.abandoned -= abandoned
+
+    def clear(self) -> None:
+        """Nothing happened."""
+        self._kept.clear()
+        self.answered = self.abandoned = 0.0
+
+    def slices(self, now: float) -> list[list[float]]:
+        """Age, answers and abandons of each slice."""
+        return [[round(now - at, 3), answered, abandoned] for at, answered, abandoned in self._kept]
+
+    def restore(self, slices: list[list[float]], now: float) -> None:
+        """The slices as they were, their ages counted from now."""
+        self.clear()
+        for age, answered, abandoned in slices:
+            self._kept.append([now - float(age), float(answered), float(abandoned)])
+            self.answered += float(answered)
+            self.abandoned += float(abandoned)
+
+
+class Budget:
+    """The abandonment budget of one campaign."""
+
+    def __init__(self, limits: PacingLimits) -> None:
+        self.cap = limits.abandon_cap
+        self.aim = AIM * limits.abandon_cap
+        self._window = Window(limits.window_seconds)
+        self._hour = Window(min(HOUR, limits.window_seconds))
+        self._recent = 0.0
+        self._recent_at: float | None = None
+        self._connected = 0.0
+        self._machines = 0.0
+        self._correction = FIRST_CORRECTION
+        self.is_known = True
+        self.counts_machines = False
+        """Whether answers were checked: then what is abandoned was judged a person."""
+
+    def set_counts(self, abandoned: float | None, answered: float | None, at: float) -> None:
+        """The durable counts of the window up to now, which replace what was heard; None: they cannot be known."""
+        self.is_known = abandoned is not None and answered is not None
+        if abandoned is None or answered is None:
+            return
+        self._window.clear()
+        self._window.add(at, max(answered, abandoned), abandoned)
+
+    def connected(self, at: float) -> None:
+        """A call asked for an agent and got one."""
+        self._connected += 1.0
+        self._count(at, is_abandoned=False)
+
+    def abandoned(self, at: float) -> None:
+        """A call asked for an agent and got none."""
+        self._count(at, is_abandoned=True)
+
+    def was_machine(self, at: float) -> None:
+        """The agent says that a connected call was a machine: it was no answer."""
+        self._machines += 1.0
+        self._window.add(at, -1.0, 0.0)
+        self._hour.add(at, -1.0, 0.0)
+
+    def _count(self, at: float, is_abandoned: bool) -> None:
+        self._pass(at)
+        self._recent += 1.0
+        self._window.add(at, 1.0, float(is_abandoned))
+        self._hour.add(at, 1.0, float(is_abandoned))
+        step = LEARNING / self._swing() ** 2 * (1.0 - float(is_abandoned) / self.aim)
+        self._correction = min(HIGHEST_CORRECTION, max(LOWEST_CORRECTION, self._correction + step))
+
+    def _pass(self, now: float) -> None:
+        if self._recent_at is not None and now > self._recent_at:
+            self._recent *= math.exp(-(now - self._recent_at) / SWING_SECONDS)
+        self._recent_at = now
+        self._window.forget(now)
+        self._hour.forget(now)
+
+    def _swing(self) -> float:
+        return max(1.0, math.sqrt(self.aim * self._recent))
+
+    def counts(self, now: float) -> tuple[float, float]:
+        """Abandoned and answered in the window; without a check for machines, less the share that are machines."""
+        self._window.forget(now)
+        return self._window.abandoned * self._person_share(), self._window.answered
+
+    def _person_share(self) -> float:
+        if self.counts_machines or self._connected < 20.0:
+            return 1.0
+        return 1.0 - self._machines / self._connected
+
+    def theta(self, now: float) -> tuple[float, str]:
+        """The chance of abandonment that one more call may have if it is answered, and why in one word."""
+        if not self.is_known:
+            return 0.0, "budget_unknown"
+        if self.aim <= 0.0:
+            return 0.0, "no_abandonment_allowed"
+        self._pass(now)
+        abandoned, answered = self.counts(now)
+        swing = self._swing()
+        if abandoned + 1.0 > self.cap * (answered + 1.0) + self._debt(answered, swing):
+            return REPAYING * self.aim, "repaying"
+        if self._hour.abandoned + 1.0 > HOUR_FACTOR * self.cap * max(self._hour.answered, HOUR_LEAST):
+            return REPAYING * self.aim, "hour_spent"
+        left = self.aim * answered - abandoned
+        push = 0.3 * min(3.0, max(-4.0, left / swing))
+        return self.aim * min(2.5, max(0.15, math.exp(self._correction + push))), "predicted"
+
+    def _debt(self, answered: float, swing: float) -> float:
+        """What may be owed for a while at the start, so that a small group can begin before its first loss is earned."""
+        earned = min(1.0 + 0.02 * answered, 1.5 * swing)
+        return earned * max(0.0, 1.0 - answered / max(70.0, 2.0 * self._recent))
+
+    def inputs(self, now: float) -> dict[str, float]:
+        """The numbers behind theta."""
+        abandoned, answered = self.counts(now)
+        return {"abandoned": abandoned, "answered": answered, "correction": math.exp(self._correction)}
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """What was counted and learned, as plain values."""
+        return {
+            "window": self._window.slices(now),
+            "hour": self._hour.slices(now),
+            "recent": self._recent,
+            "connected": self._connected,
+            "machines": self._machines,
+            "correction": self._correction,
+            "is_known": self.is_known,
+            "counts_machines": self.counts_machines,
+        }
+
+    def restore(self, saved: dict[str, Any], now: float) -> None:
+        """Go on from what was saved, `now` being the moment it was saved at on this clock."""
+        self._window.restore(saved["window"], now)
+        self._hour.restore(saved["hour"], now)
+        self._recent, self._recent_at = float(saved["recent"]), now
+        self._connected, self._machines = float(saved["connected"]), float(saved["machines"])
+        self._correction = min(HIGHEST_CORRECTION, max(LOWEST_CORRECTION, float(saved["correction"])))
+        self.is_known = bool(saved["is_known"])
+        self.counts_machines = bool(saved["counts_machines"])
