@@ -9,10 +9,11 @@ state; one `EndSession` a session, after the last leg is gone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import AgentState, ConnectMode
 from stasis_dialer.errors import IllegalEvent
 
@@ -31,7 +32,7 @@ NO_ANSWER: Final = "no_answer"
 S = AgentState
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Agent:
     """One session of an agent, from login to logout.
 
@@ -82,13 +83,13 @@ Handler = Callable[[Agent, m.Event, float], Step]
 
 def call_phone(agent: Agent, leg_id: str, bridge_id: str, create: m.CreateLeg, now: float) -> Step:
     """Log an always-on agent in by calling the telephone."""
-    ringing = replace(agent, leg_id=leg_id, bridge_id=bridge_id, deadline=now + CREATE_SECONDS)
+    ringing = evolve(agent, leg_id=leg_id, bridge_id=bridge_id, deadline=now + CREATE_SECONDS)
     return _enter(ringing, S.RINGING, now), (create, m.Save())
 
 
 def phone_called(agent: Agent, leg_id: str, bridge_id: str, now: float) -> Step:
     """Log an always-on agent in whose telephone called us: the leg is here already."""
-    ringing = replace(agent, leg_id=leg_id, bridge_id=bridge_id, is_leg_up=True, deadline=now + CREATE_SECONDS)
+    ringing = evolve(agent, leg_id=leg_id, bridge_id=bridge_id, is_leg_up=True, deadline=now + CREATE_SECONDS)
     commands = (m.AnswerLeg(leg_id), m.CreateBridge(bridge_id), m.Join(leg_id, bridge_id), m.Save())
     return _enter(ringing, S.RINGING, now), commands
 
@@ -100,9 +101,9 @@ def sit_down(agent: Agent, now: float) -> Step:
 
 def found_again(agent: Agent, *, is_leg_there: bool, is_in_bridge: bool, call_id: str | None, now: float) -> Step:
     """A session after a restart of the dialer: `call_id` is the customer who is in the bridge with the agent now."""
-    bare = replace(agent, call_id=call_id, is_leg_up=is_leg_there, deadline=None)
+    bare = evolve(agent, call_id=call_id, is_leg_up=is_leg_there, deadline=None)
     if not is_leg_there:
-        bare = replace(bare, leg_id=None, bridge_id=None)
+        bare = evolve(bare, leg_id=None, bridge_id=None)
         if agent.is_always_on or agent.state is S.LOGGED_OFF:
             return _end(bare, now)
         return (bare, ()) if agent.state is S.PAUSED else _settle(bare, now)
@@ -112,13 +113,13 @@ def found_again(agent: Agent, *, is_leg_there: bool, is_in_bridge: bool, call_id
     if call_id is not None:
         return _enter(bare, S.ON_CALL, now), (m.Save(),)
     if not agent.is_always_on:
-        closing = replace(bare, deadline=now + LEG_SECONDS)
+        closing = evolve(bare, deadline=now + LEG_SECONDS)
         return _enter(closing, S.RINGING, now), (m.HangUp(agent.leg_id), m.Save())
     if is_in_bridge:
         return (bare, ()) if agent.state is S.PAUSED else _settle(bare, now)
     assert agent.bridge_id is not None
     wants_pause = agent.pause_reason if agent.state is S.PAUSED else None
-    back = replace(bare, wants_pause=wants_pause, deadline=now + CREATE_SECONDS)
+    back = evolve(bare, wants_pause=wants_pause, deadline=now + CREATE_SECONDS)
     commands = (m.CreateBridge(agent.bridge_id), m.Join(agent.leg_id, agent.bridge_id), m.Save())
     return _enter(back, S.RINGING, now), commands
 
@@ -144,7 +145,7 @@ def _leg_created(agent: Agent, event: m.Event, now: float) -> Step:
         return agent, ()
     if agent.state is not S.RINGING or (agent.call_id is None and not _is_logging_in(agent)):
         return agent, (m.HangUp(agent.leg_id),)
-    ringing = replace(agent, is_leg_dialled=True, deadline=now + agent.ring_seconds + LEG_SECONDS)
+    ringing = evolve(agent, is_leg_dialled=True, deadline=now + agent.ring_seconds + LEG_SECONDS)
     return ringing, (m.DialLeg(agent.leg_id, agent.ring_seconds),)
 
 
@@ -153,7 +154,7 @@ def _leg_answered(agent: Agent, event: m.Event, now: float) -> Step:
         return agent, ()
     if agent.call_id is None and not _is_logging_in(agent):
         return agent, (m.HangUp(agent.leg_id),)
-    up = replace(agent, is_leg_up=True, deadline=now + CREATE_SECONDS)
+    up = evolve(agent, is_leg_up=True, deadline=now + CREATE_SECONDS)
     if agent.is_always_on:
         return up, (m.CreateBridge(agent.bridge_id), m.Join(agent.leg_id, agent.bridge_id))
     return up, (m.Join(agent.leg_id, agent.bridge_id),)
@@ -167,8 +168,8 @@ def _leg_joined(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.call_id is None:
         if not _is_logging_in(agent):
             return agent, ()
-        return _settle(replace(agent, is_leg_up=True, free_since=now), now)
-    reserved = _enter(replace(agent, is_leg_up=True, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
+        return _settle(evolve(agent, is_leg_up=True, free_since=now), now)
+    reserved = _enter(evolve(agent, is_leg_up=True, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
     ready = m.AgentReady(agent.extension, agent.leg_id, event.bridge_id)
     return reserved, (m.TellCall(agent.call_id, ready), m.Save())
 
@@ -189,22 +190,22 @@ def _leg_failed(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.is_always_on and agent.is_leg_up and agent.call_id is None:
         leaving, commands = _log_out(agent, now)
         return leaving, (*commands, m.Probe(agent.leg_id))
-    closing = replace(agent, wants_logout=agent.wants_logout or agent.is_always_on, deadline=now + LEG_SECONDS)
+    closing = evolve(agent, wants_logout=agent.wants_logout or agent.is_always_on, deadline=now + LEG_SECONDS)
     return closing, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
 
 
 def _leg_gone(agent: Agent, event: m.Event, now: float) -> Step:
     told = _tell_lost(agent)
     destroy = (m.DestroyBridge(agent.bridge_id),) if agent.bridge_id else ()
-    bare = replace(agent, leg_id=None, bridge_id=None, is_leg_dialled=False, is_leg_up=False)
+    bare = evolve(agent, leg_id=None, bridge_id=None, is_leg_dialled=False, is_leg_up=False)
     if agent.is_always_on or agent.state is S.LOGGED_OFF:
         over, commands = _end(bare, now)
         return over, (*told, *destroy, *commands)
     if agent.state is S.RINGING and agent.call_id is not None:
-        missed, commands = _pause(replace(bare, call_id=None, pause_reason=NO_ANSWER), now)
+        missed, commands = _pause(evolve(bare, call_id=None, pause_reason=NO_ANSWER), now)
         return missed, (*told, *destroy, *commands)
     if agent.state in (S.RINGING, S.RESERVED):
-        settled, commands = _settle(replace(bare, call_id=None, deadline=None), now)
+        settled, commands = _settle(evolve(bare, call_id=None, deadline=None), now)
         return settled, (*told, *destroy, *commands)
     if agent.state is S.WRAP_UP:
         working, commands = _wrap_up_until(bare, agent.since + agent.wrap_up_seconds, now)
@@ -214,8 +215,8 @@ def _leg_gone(agent: Agent, event: m.Event, now: float) -> Step:
 
 def _wrap_up_until(agent: Agent, until: float, now: float) -> Step:
     if until > now:
-        return replace(agent, deadline=until), ()
-    return _settle(replace(agent, deadline=None), now)
+        return evolve(agent, deadline=until), ()
+    return _settle(evolve(agent, deadline=None), now)
 
 
 def _tell_lost(agent: Agent) -> tuple[m.Command, ...]:
@@ -238,18 +239,18 @@ def assign(agent: Agent, event: m.Assigned, create: m.CreateLeg | None, now: flo
     """
     if agent.state is not S.AVAILABLE:
         raise IllegalEvent(f"agent is not available: agent={agent.extension} state={agent.state} call={event.call_id}")
-    taken = replace(
+    taken = evolve(
         agent,
         call_id=event.call_id,
         wrap_up_seconds=event.wrap_up_seconds,
         ring_seconds=event.ring_seconds,
     )
     if agent.leg_id is not None and agent.bridge_id is not None:
-        reserved = _enter(replace(taken, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
+        reserved = _enter(evolve(taken, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
         ready = m.AgentReady(agent.extension, agent.leg_id, agent.bridge_id)
         return reserved, (m.TellCall(event.call_id, ready), m.Save())
     assert create is not None
-    ringing = replace(taken, leg_id=event.leg_id, bridge_id=event.bridge_id, deadline=now + CREATE_SECONDS)
+    ringing = evolve(taken, leg_id=event.leg_id, bridge_id=event.bridge_id, deadline=now + CREATE_SECONDS)
     commands = (
         m.TellCall(event.call_id, m.AgentReserved(agent.extension)),
         create,
@@ -263,7 +264,7 @@ def _customer_joined(agent: Agent, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.CustomerJoined)
     if agent.state is not S.RESERVED or event.call_id != agent.call_id:
         return agent, ()
-    talking = replace(agent, calls_taken=agent.calls_taken + 1, deadline=None)
+    talking = evolve(agent, calls_taken=agent.calls_taken + 1, deadline=None)
     return _enter(talking, S.ON_CALL, now), (m.Save(),)
 
 
@@ -271,33 +272,33 @@ def _customer_gone(agent: Agent, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.CustomerGone)
     if event.call_id != agent.call_id:
         return agent, ()
-    free = replace(agent, call_id=None)
+    free = evolve(agent, call_id=None)
     if agent.state is S.RESERVED and agent.is_always_on:
-        return _settle(replace(free, deadline=None), now)
+        return _settle(evolve(free, deadline=None), now)
     if agent.state in (S.RINGING, S.RESERVED):
         if agent.leg_id is None:
-            return _settle(replace(free, deadline=None), now)
-        return replace(free, deadline=now + LEG_SECONDS), (m.HangUp(agent.leg_id),)
+            return _settle(evolve(free, deadline=None), now)
+        return evolve(free, deadline=now + LEG_SECONDS), (m.HangUp(agent.leg_id),)
     if agent.state is S.ON_CALL:
-        return _wrap_up(replace(free, free_since=now), now)
+        return _wrap_up(evolve(free, free_since=now), now)
     return free, ()
 
 
 def _wrap_up(agent: Agent, now: float) -> Step:
     hang_up = (m.HangUp(agent.leg_id),) if agent.leg_id and not agent.is_always_on else ()
-    working = _enter(replace(agent, deadline=now + agent.wrap_up_seconds), S.WRAP_UP, now)
+    working = _enter(evolve(agent, deadline=now + agent.wrap_up_seconds), S.WRAP_UP, now)
     if agent.wrap_up_seconds > 0 or hang_up:
         return working, (*hang_up, m.Save())
-    return _settle(replace(working, deadline=None), now)
+    return _settle(evolve(working, deadline=None), now)
 
 
 def _wrap_up_done(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.state is not S.WRAP_UP:
         return agent, ()
     if agent.leg_id is not None and not agent.is_always_on:
-        closing = replace(agent, wrap_up_seconds=0.0, deadline=now + LEG_SECONDS)
+        closing = evolve(agent, wrap_up_seconds=0.0, deadline=now + LEG_SECONDS)
         return closing, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
-    return _settle(replace(agent, deadline=None), now)
+    return _settle(evolve(agent, deadline=None), now)
 
 
 # --- the agent's wishes ---------------------------------------------------------------------------------------------
@@ -306,40 +307,40 @@ def _wrap_up_done(agent: Agent, event: m.Event, now: float) -> Step:
 def _pause_requested(agent: Agent, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.PauseRequested)
     if agent.state in (S.AVAILABLE, S.PAUSED):
-        return _pause(replace(agent, pause_reason=event.reason), now)
+        return _pause(evolve(agent, pause_reason=event.reason), now)
     if agent.state is S.LOGGED_OFF:
         return agent, ()
-    return replace(agent, wants_pause=event.reason), ()
+    return evolve(agent, wants_pause=event.reason), ()
 
 
 def _unpause_requested(agent: Agent, event: m.Event, now: float) -> Step:
-    wanted = replace(agent, wants_pause=None)
+    wanted = evolve(agent, wants_pause=None)
     if agent.state is not S.PAUSED:
         return wanted, ()
-    return _settle(replace(wanted, pause_reason=None), now)
+    return _settle(evolve(wanted, pause_reason=None), now)
 
 
 def _logout_requested(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.state is S.LOGGED_OFF:
         return agent, ()
     if agent.state in (S.RINGING, S.RESERVED, S.ON_CALL) and agent.call_id is not None:
-        return replace(agent, wants_logout=True), ()
+        return evolve(agent, wants_logout=True), ()
     return _log_out(agent, now)
 
 
 def _phone_registered(agent: Agent, event: m.Event, now: float) -> Step:
-    registered = replace(agent, is_registered=True)
+    registered = evolve(agent, is_registered=True)
     wants = None if agent.wants_pause == UNREGISTERED else agent.wants_pause
-    registered = replace(registered, wants_pause=wants)
+    registered = evolve(registered, wants_pause=wants)
     if agent.state is S.PAUSED and agent.pause_reason == UNREGISTERED:
-        return _settle(replace(registered, pause_reason=None), now)
+        return _settle(evolve(registered, pause_reason=None), now)
     return registered, ()
 
 
 def _phone_unregistered(agent: Agent, event: m.Event, now: float) -> Step:
-    gone = replace(agent, is_registered=False)
+    gone = evolve(agent, is_registered=False)
     if agent.state is S.AVAILABLE and not agent.is_always_on:
-        return _pause(replace(gone, pause_reason=UNREGISTERED), now)
+        return _pause(evolve(gone, pause_reason=UNREGISTERED), now)
     return gone, ()
 
 
@@ -351,9 +352,9 @@ def _deadline(agent: Agent, event: m.Event, now: float) -> Step:
         free, commands = _customer_gone(agent, m.CustomerGone(agent.call_id), now)
         return free, (*lost, *commands)
     if agent.leg_id is not None:
-        again = replace(agent, deadline=now + LEG_SECONDS)
+        again = evolve(agent, deadline=now + LEG_SECONDS)
         return again, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
-    return replace(agent, deadline=None), ()
+    return evolve(agent, deadline=None), ()
 
 
 # --- shared steps ---------------------------------------------------------------------------------------------------
@@ -364,30 +365,30 @@ def _settle(agent: Agent, now: float) -> Step:
     if agent.wants_logout:
         return _log_out(agent, now)
     if agent.wants_pause is not None:
-        return _pause(replace(agent, pause_reason=agent.wants_pause, wants_pause=None), now)
+        return _pause(evolve(agent, pause_reason=agent.wants_pause, wants_pause=None), now)
     if not agent.is_always_on and not agent.is_registered:
-        return _pause(replace(agent, pause_reason=UNREGISTERED), now)
-    free = replace(agent, call_id=None, pause_reason=None, deadline=None)
+        return _pause(evolve(agent, pause_reason=UNREGISTERED), now)
+    free = evolve(agent, call_id=None, pause_reason=None, deadline=None)
     return _enter(free, S.AVAILABLE, now), (m.Save(),)
 
 
 def _pause(agent: Agent, now: float) -> Step:
     if agent.wants_logout:
         return _log_out(agent, now)
-    return _enter(replace(agent, call_id=None, deadline=None), S.PAUSED, now), (m.Save(),)
+    return _enter(evolve(agent, call_id=None, deadline=None), S.PAUSED, now), (m.Save(),)
 
 
 def _log_out(agent: Agent, now: float) -> Step:
     if agent.leg_id is None:
         return _end(agent, now)
-    leaving = replace(agent, call_id=None, wants_logout=True, deadline=now + LEG_SECONDS, logged_out_at=now)
+    leaving = evolve(agent, call_id=None, wants_logout=True, deadline=now + LEG_SECONDS, logged_out_at=now)
     return _enter(leaving, S.LOGGED_OFF, now), (m.HangUp(agent.leg_id), m.Save())
 
 
 def _end(agent: Agent, now: float) -> Step:
     left_at = agent.logged_out_at if agent.logged_out_at is not None else now
     over = _enter(agent, S.LOGGED_OFF, now)
-    over = replace(over, call_id=None, deadline=None, is_over=True, logged_out_at=left_at)
+    over = evolve(over, call_id=None, deadline=None, is_over=True, logged_out_at=left_at)
     return over, (m.EndSession(),)
 
 
@@ -398,7 +399,7 @@ def _enter(agent: Agent, state: AgentState, now: float) -> Agent:
     seconds = dict(agent.seconds)
     if agent.state is not S.LOGGED_OFF:
         seconds[agent.state] = seconds.get(agent.state, 0.0) + (now - agent.since)
-    return replace(agent, state=state, since=now, seconds=seconds)
+    return evolve(agent, state=state, since=now, seconds=seconds)
 
 
 def _ignored(agent: Agent, event: m.Event, now: float) -> Step:

@@ -9,12 +9,13 @@ late and change nothing; anything else raises `IllegalEvent`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.disposition import Ending, classify
+from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import Campaign, Disposition, Fault, Lead, Trunk
 from stasis_dialer.errors import IllegalEvent
 
@@ -49,7 +50,7 @@ UNANSWERED: Final = frozenset({S.ORIGINATING, S.RINGING})
 AGENT_WANTED: Final = frozenset({S.QUEUED, S.OFFERING})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """One attempt to reach a lead, seen from its customer leg.
 
@@ -203,7 +204,7 @@ def _agent_ready(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.AgentReady)
     if call.is_joining:
         return call, ()
-    offering = replace(
+    offering = evolve(
         call,
         state=S.OFFERING,
         offered_at=call.offered_at if call.offered_at is not None else now,
@@ -254,7 +255,7 @@ def _agent_lost(call: Call, event: m.Event, now: float) -> Step:
 def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
     """Back to the queue under the deadline that began with the answer."""
     assert call.answered_at is not None
-    queued = replace(
+    queued = evolve(
         call,
         state=S.QUEUED,
         agent=None,
@@ -281,7 +282,7 @@ def _nobody_came(call: Call, event: m.Event, now: float) -> Step:
     if media is None or call.is_joining:
         closing, commands = _close(withdrawn, now, by="dialer")
         return closing, (m.WithdrawSeek(is_agent_broken=call.is_joining), *commands)
-    playing = replace(withdrawn, state=S.SAFE_HARBOUR, deadline=now + MESSAGE_SECONDS)
+    playing = evolve(withdrawn, state=S.SAFE_HARBOUR, deadline=now + MESSAGE_SECONDS)
     return playing, (m.WithdrawSeek(), m.PlayMessage(call.call_id, media))
 
 
@@ -305,7 +306,7 @@ def _message_over(call: Call, event: m.Event, now: float) -> Step:
 
 
 def _still_closing(call: Call, event: m.Event, now: float) -> Step:
-    again = replace(call, deadline=now + CLOSING_SECONDS)
+    again = evolve(call, deadline=now + CLOSING_SECONDS)
     return again, (m.HangUp(call.call_id), m.Probe(call.call_id))
 
 
@@ -316,7 +317,7 @@ def _created_while_closing(call: Call, event: m.Event, now: float) -> Step:
 
 def _gone(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.LegGone)
-    gone = replace(call, cause=event.cause, tech_cause=event.tech_cause, is_end_seen=event.is_seen)
+    gone = evolve(call, cause=event.cause, tech_cause=event.tech_cause, is_end_seen=event.is_seen)
     is_ours = call.state is S.CLOSING and call.hung_up_by != "network" and not call.is_rung_out
     disposition, fault = classify(
         Ending(
@@ -335,7 +336,7 @@ def _gone(call: Call, event: m.Event, now: float) -> Step:
 
 def _close(call: Call, now: float, *, by: str) -> Step:
     """Hang up, and wait for the leg's end."""
-    closing = replace(call, state=S.CLOSING, hung_up_by=call.hung_up_by or by, deadline=now + CLOSING_SECONDS)
+    closing = evolve(call, state=S.CLOSING, hung_up_by=call.hung_up_by or by, deadline=now + CLOSING_SECONDS)
     return closing, (m.HangUp(call.call_id),)
 
 
@@ -358,7 +359,7 @@ def _finish(call: Call, now: float, disposition: Disposition, fault: Fault | Non
 
 
 def _marked(call: Call, now: float, what: str, **changes: object) -> Call:
-    return replace(call, timeline=(*call.timeline, (now, what)), **changes)  # type: ignore[arg-type]
+    return evolve(call, timeline=(*call.timeline, (now, what)), **changes)
 
 
 TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {

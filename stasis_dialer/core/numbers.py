@@ -68,7 +68,8 @@ def dial_endpoint(trunk: Trunk, number: str) -> str:
     """
     if not E164_DIGITS.fullmatch(number):
         raise NumberRefused(f"not an E.164 number: number={masked(number)}")
-    dialled = trunk.number_format.format(e164=number, national=national(number))
+    is_national = "{national" in trunk.number_format
+    dialled = trunk.number_format.format(e164=number, national=national(number) if is_national else "")
     if not DIALLABLE.fullmatch(dialled):
         raise NumberRefused(f"number_format makes no number: trunk={trunk.name}; use {{e164}} or {{national}}")
     return trunk.endpoint.format(number=dialled)
