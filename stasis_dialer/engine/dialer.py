@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 EMPTY_SECONDS: Final = 1.0
 """How long a campaign that had no lead to give is not asked again: the database's share of an idle campaign."""
+GATHER_SECONDS: Final = 0.02
+"""From one look at the campaigns to the next: what is freed meanwhile is dialled by one transaction."""
 LARGEST_BATCH: Final = 100
 """Leads taken by one transaction."""
 
@@ -131,9 +133,10 @@ class Dialer:
 
     async def _pause(self) -> None:
         """Until the next tick, the next event or the trunk's next call, whichever comes first."""
+        await asyncio.sleep(GATHER_SECONDS)
         delay = self._tick_seconds
         if self._next_token_at is not None:
-            delay = min(delay, max(0.001, self._next_token_at - self._clock.now()))
+            delay = min(delay, max(0.0, self._next_token_at - self._clock.now()))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), delay)
         self._wake.clear()
