@@ -37,6 +37,7 @@ def shared_stage(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def floor(shared_stage: Stage, empty_pbx: Lab, carrier: Carrier) -> Iterator[Stage]:
     """The module's dialer with nobody logged in and no campaign; a test leaves it so."""
     shared_stage.ledger.empty()
+    shared_stage.wait_phones()
     yield shared_stage
     shared_stage.ledger.execute("UPDATE discador_campanhas SET status = 'finished'")
     shared_stage.dialers[0].log_all_out()

@@ -1,0 +1,197 @@
+"""The dialer dies, ends or is replaced in the middle of calls: no lead is lost or dialled twice, and pairs go on."""
+
+from collections import Counter
+from typing import Any
+
+from stasis_dialer.lab.fates import Fate, number
+from tests.e2e.support import LIMIT_SECONDS, Stage, wait_for
+from tests.e2e.support_pairs import assert_served, hear, sessions, wait_heard, wait_pairs
+
+RINGS_12_SECONDS, TALKS_1_SECOND, TALKS_2_SECONDS, TALKS_12_SECONDS = 7, 2, 3, 7
+
+
+def test_given_pairs_that_talk_when_the_dialer_is_killed_and_started_then_they_go_on_and_get_their_cdr(
+    stage: Stage,
+) -> None:
+    ledger, agents = stage.ledger, stage.lab.extensions[:3]
+    customers = [number(Fate.HUMAN, talk=TALKS_12_SECONDS, serial=serial) for serial in range(3)]
+    later = [number(Fate.HUMAN, talk=1, serial=serial) for serial in range(10, 16)]
+    ledger.campaign([*customers, *later])
+    dialer = stage.dialer().start()
+    dialer.log_in(*agents)
+    pairs = wait_pairs(stage, 3)
+    before = sessions(stage)
+
+    dialer.kill()
+    heard = hear(stage, pairs)
+    wait_heard(stage, pairs, heard)
+    dialer.start()
+    wait_heard(stage, pairs, hear(stage, pairs))
+    adopted = {call["call_id"]: call["state"] for call in dialer.ask("GET", "/calls")}
+    busy = {agent["call_id"] for agent in dialer.ask("GET", "/agents")}
+    wait_for(lambda: ledger.undecided() == 0, "every lead to be dialled")
+    ledger.wait_quiet()
+
+    assert adopted == dict.fromkeys(pairs, "bridged")
+    assert busy == pairs.keys()
+    assert sessions(stage) == before
+    assert len(stage.lab.carrier.rings()) == len(agents)
+    assert_served(stage, pairs)
+    assert ledger.lead_counts() == {"completed": len(customers) + len(later)}
+    assert ledger.disagreements() == ledger.overlaps() == []
+
+
+def test_given_calls_that_ring_when_the_dialer_is_killed_and_started_then_they_are_served_when_they_answer(
+    stage: Stage,
+) -> None:
+    ledger, agents = stage.ledger, stage.lab.extensions[:4]
+    customers = [number(Fate.HUMAN, ring=RINGS_12_SECONDS, talk=TALKS_1_SECOND, serial=serial) for serial in range(4)]
+    ledger.campaign(customers)
+    dialer = stage.dialer().start()
+    dialer.log_in(*agents)
+    wait_for(lambda: Counter(call["state"] for call in dialer.ask("GET", "/calls")) == {"ringing": 4}, "4 to ring")
+
+    dialer.kill()
+    dialer.start()
+    ringing = Counter(call["state"] for call in dialer.ask("GET", "/calls"))
+    ledger.wait_quiet()
+
+    assert ringing == {"ringing": 4}
+    assert Counter(row["disposition"] for row in ledger.calls()) == {"answered": 4}
+    assert {row["source_extension"] for row in ledger.calls()} == set(agents)
+    assert ledger.lead_counts() == {"completed": 4}
+    assert ledger.disagreements() == ledger.overlaps() == []
+
+
+def test_given_many_short_calls_when_the_dialer_is_killed_again_and_again_then_no_lead_is_lost_or_dialled_twice(
+    stage: Stage,
+) -> None:
+    ledger, lab = stage.ledger, stage.lab
+    fates = (Fate.BUSY, Fate.HUMAN, Fate.CONGESTION, Fate.REJECTED, Fate.NO_ANSWER)
+    customers = [number(fates[serial % len(fates)], talk=1, serial=serial) for serial in range(150)]
+    campaign = ledger.campaign(customers, is_active=False, answer_deadline_seconds=30.0)
+    dialer = stage.dialer().start()
+    dialer.log_in(*lab.extensions)
+    ledger.set_status(campaign, "active")
+
+    for so_many in (40, 100):
+        wait_for(lambda limit=so_many: len(ledger.calls()) >= limit, f"{so_many} calls")
+        dialer.kill()
+        dialer.start()
+    wait_for(lambda: ledger.undecided() == 0, "every lead to be dialled", 2 * LIMIT_SECONDS)
+    ledger.wait_quiet()
+
+    assert len(ledger.leads()) == len(customers)
+    assert ledger.disagreements(is_complete=False) == ledger.overlaps() == []
+    assert max(Counter(call.number for call in lab.carrier.invites()).values()) == 1
+    assert {extension for extension, _ in sessions(stage).items()} == set(lab.extensions)
+
+
+def test_given_live_calls_when_the_dialer_is_asked_to_end_then_they_finish_and_no_other_is_placed(
+    stage: Stage,
+) -> None:
+    ledger, agents = stage.ledger, stage.lab.extensions[:2]
+    customers = [number(Fate.HUMAN, ring=3, talk=TALKS_2_SECONDS, serial=serial) for serial in range(20)]
+    ledger.campaign(customers)
+    dialer = stage.dialer().start()
+    dialer.log_in(*agents)
+    wait_for(lambda: len(stage.lab.carrier.invites()) == 2, "two calls")
+
+    dialer.ask_to_end()
+    wait_for(lambda: not dialer.is_ready, "the dialer to be not ready any more")
+    code = dialer.wait_ended()
+
+    assert code == 0
+    assert Counter(row["disposition"] for row in ledger.calls()) == {"answered": 2}
+    assert ledger.lead_counts() == {"completed": 2, "pending": 18}
+    assert ledger.disagreements() == []
+    dialer.start()
+    assert {agent["extension"] for agent in dialer.ask("GET", "/agents")} == set(agents)
+    ledger.execute("UPDATE discador_campanhas SET status = 'finished'")
+
+
+def test_given_a_pair_that_talks_too_long_when_the_dialer_ends_then_it_is_left_talking_and_adopted(
+    stage: Stage,
+) -> None:
+    ledger, agents = stage.ledger, stage.lab.extensions[:2]
+    talks = number(Fate.HUMAN, talk=TALKS_12_SECONDS, serial=1)
+    rings = number(Fate.NO_ANSWER, ring=9, serial=2)
+    ledger.campaign([talks, rings])
+    dialer = stage.dialer(engine={"stop_timeout_seconds": 1}).start()
+    dialer.log_in(*agents)
+    pairs = wait_pairs(stage, 1)
+    before = sessions(stage)
+
+    code = dialer.stop()
+    wait_heard(stage, pairs, hear(stage, pairs))
+    given_up = ledger.ended_call(rings)
+    left = set(stage.channels())
+    dialer.start()
+    wait_heard(stage, pairs, hear(stage, pairs))
+    ledger.ended_call(talks)
+
+    assert code == 0
+    assert (given_up["disposition"], given_up["hung_up_by"]) == ("cancelled", "dialer")
+    assert left == pairs.keys() | {leg for _, leg in before.values()}
+    assert sessions(stage) == before
+    assert_served(stage, pairs)
+    assert ledger.disagreements() == []
+
+
+def test_given_a_running_dialer_when_another_takes_the_application_then_the_first_ends_and_none_is_dialled_twice(
+    stage: Stage,
+) -> None:
+    ledger, lab = stage.ledger, stage.lab
+    talks = [number(Fate.HUMAN, talk=TALKS_12_SECONDS, serial=serial) for serial in range(2)]
+    others = [number(Fate.BUSY, serial=serial) for serial in range(200)]
+    ledger.campaign([*talks, *others])
+    first = stage.dialer().start()
+    first.log_in(*lab.extensions[:6])
+    pairs = wait_pairs(stage, 2)
+
+    second = stage.dialer().start()
+    code = first.wait_ended()
+    wait_for(lambda: ledger.undecided() == 0, "every lead to be dialled", 2 * LIMIT_SECONDS)
+    ledger.wait_quiet()
+
+    assert code == 1
+    assert "another dialer registered the application" in first.log
+    assert second.is_running
+    assert_served(stage, pairs)
+    assert ledger.disagreements(is_complete=False) == ledger.overlaps() == []
+    assert max(Counter(call.number for call in lab.carrier.invites()).values()) == 1
+
+
+def orphan(stage: Stage, campaign: int, phone_number: str) -> dict[str, Any]:
+    """A reservation whose dialer never learned that it was committed: the answer was lost with the connection."""
+    ledger, attempt = stage.ledger, "stasis_dialer-c-0-0123456789ab"
+    ledger.execute(
+        "INSERT INTO discador_chamadas (unique_id, destination_extension, status, start_time, app, campaign_id, "
+        "lead_id, started_at) SELECT %s, %s, 'ringing', UTC_TIMESTAMP(), 'stasis_dialer', %s, id, "
+        "UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE FROM discador_contatos WHERE phone_number = %s",
+        attempt,
+        phone_number.lstrip("+"),
+        campaign,
+        phone_number,
+    )
+    ledger.execute(
+        "UPDATE discador_contatos SET status = 'calling', attempts = 1, attempt_id = %s, "
+        "reserved_by = 'stasis_dialer', reserved_until = UTC_TIMESTAMP(3) + INTERVAL 1 MINUTE WHERE phone_number = %s",
+        attempt,
+        phone_number,
+    )
+    return {"attempt": attempt}
+
+
+def test_given_a_reservation_whose_answer_was_lost_when_time_has_passed_then_the_lead_comes_back(stage: Stage) -> None:
+    ledger = stage.ledger
+    lost = number(Fate.BUSY, serial=7)
+    campaign = ledger.campaign([lost])
+    dialer = stage.dialer().start()
+    attempt = orphan(stage, campaign, lost)["attempt"]
+
+    wait_for(lambda: ledger.lead_counts() == {"pending": 1}, "the lead to come back", 2 * LIMIT_SECONDS)
+
+    assert ledger.call(attempt)["status"] == "finished"
+    assert dialer.ask("GET", "/calls") == []
+    assert ledger.disagreements(is_complete=False) == []
