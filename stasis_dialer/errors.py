@@ -1,7 +1,7 @@
 """The project's exceptions: one root, each class docstring its default message.
 
-A message says what failed, on what, what was seen and what to do; facts are `key=value`; it never holds a secret, and of
-a phone number only the last four digits.
+A message says what failed, on what, what was seen and what to do; facts are `key=value`. It never holds a secret, and
+of a phone number only the last four digits.
 """
 
 

@@ -12,7 +12,7 @@ import click
 
 from stasis_dialer.cli.context import Context, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
-from stasis_dialer.core.model import Campaign, CampaignStatus
+from stasis_dialer.core.model import LIVE_MODES, Campaign, CampaignStatus
 from stasis_dialer.core.schedule import is_in_working_hours
 from stasis_dialer.db.campaigns import StoredCampaign
 from stasis_dialer.errors import DialerNotRunning, Refused
@@ -160,12 +160,15 @@ async def _set_status(context: Context, name: str, status: CampaignStatus) -> No
         if status is CampaignStatus.ACTIVE and stored.problems:
             raise Refused(f"the campaign cannot be started: {'; '.join(stored.problems)}")
         if status is CampaignStatus.ACTIVE:
-            _check_trunks(context, stored.campaign)
+            _check_may_dial(context, stored.campaign)
         await store.campaigns.set_status(stored.campaign.id, status, _actor(), datetime.now(UTC))
     click.echo(f"{stored.campaign.name}: {status}")
 
 
-def _check_trunks(context: Context, campaign: Campaign) -> None:
+def _check_may_dial(context: Context, campaign: Campaign) -> None:
+    """Refuse now what the dialer would refuse later."""
+    if campaign.mode not in LIVE_MODES:
+        raise Refused(f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
     known = [trunk.name for trunk in context.settings.trunks]
     unknown = [name for name in campaign.trunks if name not in known]
     if unknown:

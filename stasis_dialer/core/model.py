@@ -31,6 +31,10 @@ class DialMode(StrEnum):
     MANUAL = "manual"
 
 
+LIVE_MODES = (DialMode.PROGRESSIVE,)
+"""Modes that may dial: the others have no policy that live events feed yet."""
+
+
 class ConnectMode(StrEnum):
     """How an agent's telephone meets the customer."""
 

@@ -18,7 +18,7 @@ import structlog
 
 from stasis_dialer.core import routing, schedule
 from stasis_dialer.core.call import CallState
-from stasis_dialer.core.model import Campaign, Lead, Reservation
+from stasis_dialer.core.model import LIVE_MODES, Campaign, DialMode, Lead, Reservation
 from stasis_dialer.core.numbers import lead_number
 from stasis_dialer.core.pacing import Pacer, PacingDecision, PacingLimits, PacingView, make_pacer
 from stasis_dialer.engine.calls import Calls, in_flight, waiting
@@ -68,7 +68,8 @@ class Taken(Protocol):
 class _Pace:
     """What the loop remembers of a campaign."""
 
-    mode: str
+    mode: DialMode
+    limits: PacingLimits
     pacer: Pacer
     empty_until: float = 0.0
     decision: PacingDecision = field(default_factory=lambda: PacingDecision(0))
@@ -101,6 +102,7 @@ class Dialer:
         self._lease_seconds = lease_seconds
         self._tick_seconds = tick_seconds
         self._paces: dict[int, _Pace] = {}
+        self._told: dict[int, str] = {}
         self._wake = asyncio.Event()
         self._turn = 0
         self._refreshed_at = float("-inf")
@@ -211,22 +213,26 @@ class Dialer:
 
     def _pace(self, campaign: Campaign) -> _Pace | None:
         pace = self._paces.get(campaign.id)
-        if pace is None or pace.mode != campaign.mode:
-            limits = PacingLimits(max_channels=campaign.max_channels)
-            try:
-                pace = _Pace(campaign.mode, make_pacer(campaign.mode, limits))
-            except Refused as error:
-                log.error("campaign-cannot-dial", campaign_id=campaign.id, why=str(error))
+        limits = PacingLimits(max_channels=campaign.max_channels)
+        if pace is None or pace.mode is not campaign.mode or pace.limits != limits:
+            if campaign.mode not in LIVE_MODES:
+                self._cannot_dial(campaign, f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
                 return None
-            self._paces[campaign.id] = pace
+            pace = self._paces[campaign.id] = _Pace(campaign.mode, limits, make_pacer(campaign.mode, limits))
         return pace
+
+    def _cannot_dial(self, campaign: Campaign, why: str) -> None:
+        """Once for each reason: the campaign is looked at again and again."""
+        if self._told.get(campaign.id) != why:
+            self._told[campaign.id] = why
+            log.error("campaign-cannot-dial", campaign_id=campaign.id, why=why)
 
     def _gate(self, campaign: Campaign) -> TrunkGate | None:
         """The first trunk with room; without one, when there will be."""
         try:
             gates = self._trunks.of(campaign)
         except Refused as error:
-            log.error("campaign-cannot-dial", campaign_id=campaign.id, why=str(error))
+            self._cannot_dial(campaign, str(error))
             return None
         for gate in gates:
             if gate.room() > 0:
