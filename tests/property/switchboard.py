@@ -19,8 +19,9 @@ TIMEOUT_SECONDS = 5.0
 """After which a request counts as unanswered."""
 DELAYS = (0.0, 0.0, 0.001, 0.02, 0.5, 4.0, 12.0)
 """Seconds by which an event or an answer may be late."""
-RINGS = (0.0, 0.5, 2.0, 8.0, 40.0)
-TALKS = (0.0, 0.01, 1.0, 30.0, 300.0)
+RINGS = (0.0, 0.5, 0.5, 2.0, 8.0, 40.0)
+TALKS = (0.0, 0.002, 0.004, 0.008, 0.5, 0.502, 0.504, 0.506, 0.508, 0.512, 2.005, 2.01, 30.0, 300.0)
+"""Seconds from the answer to the hang-up: many customers go just when an agent has picked up."""
 
 
 @dataclass
@@ -188,7 +189,7 @@ class Switchboard:
         channel.is_up = True
         self._tell(channel.id, m.Answered())
         self._tell(channel.id, m.Answered())
-        if self._random.random() < 0.5:
+        if self._random.random() < 0.6:
             self._later(channel, self._random.choice(TALKS), lambda: self.end(channel.id, 16))
 
     # --- chance -----------------------------------------------------------------------------------------------------
