@@ -123,7 +123,10 @@ def run_dialer(
     finally:
         dialer.stop()
     wanted = "busy" if scenario == "busy" else "answered"
-    return figures(lab, used, options.calls, books.dispositions(id_).get(wanted, 0))
+    found = books.dispositions(id_)
+    if found != {wanted: options.calls}:
+        print(f"    the dialer counted {found}")
+    return figures(lab, used, options.calls, found.get(wanted, 0))
 
 
 def run_script(
