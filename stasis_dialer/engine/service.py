@@ -32,7 +32,7 @@ from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.panel import Panel
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.stores import Stores
-from stasis_dialer.engine.translate import translate
+from stasis_dialer.engine.translate import UNHEARD, translate
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import DatabaseUnavailable, DialerError
 from stasis_dialer.settings import Settings
@@ -72,6 +72,7 @@ class Service:
         self._hurry = asyncio.Event()
         self._requests: set[asyncio.Task[None]] = set()
         self._failure: DialerError | None = None
+        self._events_depth: Callable[[], int] = lambda: 0
         app = settings.ari.app
         self._client = ari.connect(
             settings.ari.url,
@@ -218,7 +219,8 @@ class Service:
 
     async def _listen(self) -> None:
         """Hand each event to its owner, in order; look after gaps."""
-        stream = self._client.stream([self._settings.ari.app])
+        stream = self._client.stream([self._settings.ari.app], disallowed_events=UNHEARD)
+        self._events_depth = lambda: stream.depth
         is_first = True
         dialling: asyncio.Task[None] | None = None
         try:
@@ -240,7 +242,6 @@ class Service:
                     )
                 else:
                     self.heard(item)
-                self.metrics.events_depth.set(stream.depth)
         finally:
             if dialling is not None:
                 dialling.cancel()
@@ -302,6 +303,7 @@ class Service:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             self.metrics.loop_lag_seconds.set(self.clock.now() - before - HEARTBEAT_SECONDS)
             self.metrics.journal_depth.set(self._journal.depth)
+            self.metrics.events_depth.set(self._events_depth())
             drift = self.clock.drift_seconds()
             if abs(drift) >= CLOCK_DRIFT_SECONDS:
                 log.warning("clock-moved", seconds=round(drift, 3))

@@ -12,6 +12,8 @@ BURST_SECONDS = 0.1
 """Unused calls are kept for so long: a late tick does not lower the rate, and a burst stays small."""
 BATCH_SECONDS = 0.04
 """A trunk at its rate gets the calls of so long at once, from 50 a second on: one transaction for two leads or more."""
+TOLERANCE = 1e-6
+"""Of a token: a timer that comes exactly when a call is due must not miss it by a rounding."""
 
 
 class TrunkGate:
@@ -24,12 +26,18 @@ class TrunkGate:
         self._largest = max(1.0, trunk.calls_per_second * BURST_SECONDS)
         self._batch = max(1.0, trunk.calls_per_second * BATCH_SECONDS)
         self._tokens = self._largest
+        self._is_refilling = False
         self._filled_at = clock.now()
 
     def room(self) -> int:
         """How many calls may be placed on it now."""
         self._fill()
-        return max(0, min(int(self._tokens), self.trunk.max_channels - self.in_use))
+        if self._tokens < 1.0 - TOLERANCE:
+            self._is_refilling = True
+        elif self._tokens >= self._batch - TOLERANCE:
+            self._is_refilling = False
+        tokens = 0 if self._is_refilling else int(self._tokens + TOLERANCE)
+        return max(0, min(tokens, self.trunk.max_channels - self.in_use))
 
     def take(self) -> None:
         """A call is placed."""
