@@ -14,8 +14,13 @@ from stasis_dialer.core.model import AgentState
 
 def choose_agent(agents: Iterable[Agent], campaign_id: int) -> Agent | None:
     """The available agent of the campaign who has been idle longest, or None."""
-    free = (a for a in agents if a.state is AgentState.AVAILABLE and a.serves(campaign_id))
-    return min(free, key=lambda a: (a.free_since, a.extension), default=None)
+    chosen = None
+    for agent in agents:
+        if agent.state is not AgentState.AVAILABLE or not agent.serves(campaign_id):
+            continue
+        if chosen is None or (agent.free_since, agent.extension) < (chosen.free_since, chosen.extension):
+            chosen = agent
+    return chosen
 
 
 def share_agents(
