@@ -138,7 +138,8 @@ async def _asterisk(settings: Settings) -> list[Finding]:
         info = await client.call("asterisk.getInfo")
     except DialerError as error:
         await client.close()
-        return [Finding("asterisk", FAILED, str(error), "is it running, with http.conf and ari.conf enabled?")]
+        hint = "is it running, with http.conf and ari.conf enabled?" if isinstance(error, ari.AriUnavailable) else ""
+        return [Finding("asterisk", FAILED, str(error), hint)]
     findings = [Finding("asterisk", OK, f"{access.url} as {access.user}"), _version(info)]
     looks: list[Callable[[ari.Client, Settings], Awaitable[list[Finding]]]] = [
         _modules,

@@ -27,4 +27,6 @@ async def run(context: Context) -> None:
     async with context.store() as store:
         service = Service(settings, store)
         app = make_app(service.control, settings.api.token.get_secret_value())
-        await service.run(WebServer(app, settings.api.bind, settings.api.port))
+        server = WebServer(app, settings.api.bind, settings.api.port)
+        server.listen()
+        await service.run(server)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import socket
 from collections.abc import Iterator
 
 import uvicorn
@@ -76,6 +77,26 @@ class WebServer(uvicorn.Server):
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
         super().__init__(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off"))
+        self._listener: socket.socket | None = None
+
+    def listen(self) -> None:
+        """Take the address, before anything else is taken over from a dialer that may have it.
+
+        Raises: Refused when it cannot be had.
+        """
+        host, port = self.config.host, self.config.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._listener = socket.create_server((host, port), family=family, backlog=self.config.backlog)
+        except OSError as error:
+            raise Refused(
+                f"the dialer's own address cannot be used: address={host}:{port} seen={error.strerror or error}; "
+                "is another dialer running? each needs its own ari.app and api.port"
+            ) from error
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until `stop`."""
+        await super().serve(sockets or ([self._listener] if self._listener else None))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -150,6 +150,11 @@ class Dialer:
         """What its page for load balancers says."""
         return self._get("/readyz")[0] == 200
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the process answers at all."""
+        return self._get("/healthz")[0] == 200
+
     def kill(self) -> None:
         """End it as a crash would."""
         self._signal(signal.SIGKILL)
