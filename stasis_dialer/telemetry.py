@@ -97,9 +97,12 @@ class Metrics:
             "stasis_dialer_event_gaps_total", "Times that events may have been lost", registry=self.registry
         )
 
-    def placed(self, campaign: str, trunk: str) -> None:
+    def placed(self, call: Call) -> None:
         """A call is on its way."""
-        self._placed.labels(campaign, trunk).inc()
+        self._placed.labels(call.campaign.name, call.trunk.name if call.trunk else "").inc()
+
+    def answered(self, call: Call) -> None:
+        """Somebody picked up; counted when it is clear what came of it."""
 
     def joined(self, call: Call) -> None:
         """A customer is with an agent."""

@@ -185,6 +185,13 @@ CREATE TABLE IF NOT EXISTS dialer_pacing_decisions (
   KEY ix_campaign (campaign_id, id)
 ) {OPTIONS};
 
+CREATE TABLE IF NOT EXISTS dialer_pacing_snapshots (
+  campaign_id INTEGER NOT NULL PRIMARY KEY,
+  mode VARCHAR(20) NOT NULL,
+  taken_at DATETIME(3) NOT NULL,
+  snapshot {JSON} NOT NULL
+) {OPTIONS};
+
 CREATE TABLE IF NOT EXISTS dialer_audit (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   happened_at DATETIME(3) NOT NULL,

@@ -12,7 +12,7 @@ import click
 
 from stasis_dialer.cli.context import Context, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
-from stasis_dialer.core.model import LIVE_MODES, Campaign, CampaignStatus
+from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, CampaignStatus
 from stasis_dialer.core.schedule import is_in_working_hours
 from stasis_dialer.db.campaigns import StoredCampaign
 from stasis_dialer.errors import DialerNotRunning, Refused
@@ -154,6 +154,38 @@ async def metrics(context: Context, name: str, hours: float, as_json: bool) -> N
     show_one(row, as_json)
 
 
+@campaign.command()
+@click.argument("name")
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many decisions.")
+@json_option
+@pass_context
+@command
+async def explain(context: Context, name: str, limit: int, as_json: bool) -> None:
+    """Why a campaign dials, or not: the last pacing decisions that changed anything, with their inputs.
+
+    \b
+    Example: stasis-dialer campaign explain spring --limit 20
+    """
+    async with context.store() as store:
+        stored = await store.campaigns.get(name_or_id(name))
+        decisions = await store.decisions.latest(stored.campaign.id, limit)
+    rows = [
+        {
+            "at": decision.decided_at,
+            "reason": decision.inputs.get("reason"),
+            "wanted": decision.wanted,
+            "reserved": decision.reserved,
+            "cancelled": decision.inputs.get("cancel"),
+            "inputs": {k: v for k, v in decision.inputs.items() if k not in ("reason", "cancel")},
+        }
+        for decision in decisions
+    ]
+    if not as_json:
+        for row in rows:
+            row["inputs"] = " ".join(f"{key}={value:.4g}" for key, value in dict(row["inputs"] or {}).items())
+    show_list(rows, as_json, "no decisions yet: the dialer has not looked at this campaign")
+
+
 async def _set_status(context: Context, name: str, status: CampaignStatus) -> None:
     async with context.store() as store:
         stored = await store.campaigns.get(name_or_id(name))
@@ -169,6 +201,8 @@ def _check_may_dial(context: Context, campaign: Campaign) -> None:
     """Refuse now what the dialer would refuse later."""
     if campaign.mode not in LIVE_MODES:
         raise Refused(f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
+    if campaign.mode in RISKY_MODES and not (campaign.safe_harbour_media or context.settings.engine.safe_harbour_media):
+        raise Refused(f"mode={campaign.mode} may abandon calls and needs a message: set safe_harbour_media")
     known = [trunk.name for trunk in context.settings.trunks]
     unknown = [name for name in campaign.trunks if name not in known]
     if unknown:

@@ -55,6 +55,8 @@ class Agent:
     is_leg_dialled: bool = False
     is_leg_up: bool = False
     call_id: str | None = None
+    campaign_id: int | None = None
+    """The campaign of the present or the last customer."""
     ring_seconds: float = LOGIN_RING_SECONDS
     wrap_up_seconds: float = 0.0
     deadline: float | None = None
@@ -242,6 +244,7 @@ def assign(agent: Agent, event: m.Assigned, create: m.CreateLeg | None, now: flo
     taken = evolve(
         agent,
         call_id=event.call_id,
+        campaign_id=event.campaign_id,
         wrap_up_seconds=event.wrap_up_seconds,
         ring_seconds=event.ring_seconds,
     )

@@ -353,7 +353,7 @@ def _finish(call: Call, now: float, disposition: Disposition, fault: Fault | Non
         hung_up_by=by if call.is_end_seen else None,
         disposition=disposition,
         fault=fault,
-        is_attempt_given_back=call.dialled_at is None,
+        is_attempt_given_back=call.dialled_at is None or disposition is Disposition.CANCELLED,
     )
     return ended, (m.Finish(disposition, fault, ended.is_attempt_given_back),)
 

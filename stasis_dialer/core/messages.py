@@ -142,6 +142,7 @@ class Assigned(Event):
     bridge_id: str
     wrap_up_seconds: float
     ring_seconds: float
+    campaign_id: int | None = None
     is_auto_answer: bool = False
     caller_name: str = ""
     caller_number: str = ""

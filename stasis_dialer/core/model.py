@@ -31,8 +31,18 @@ class DialMode(StrEnum):
     MANUAL = "manual"
 
 
-LIVE_MODES = (DialMode.PROGRESSIVE,)
-"""Modes that may dial: the others have no policy that live events feed yet."""
+LIVE_MODES = (DialMode.PROGRESSIVE, DialMode.POWER, DialMode.PREDICTIVE, DialMode.LEGACY)
+"""Modes that dial for agents by a pacing policy."""
+RISKY_MODES = frozenset({DialMode.POWER, DialMode.PREDICTIVE, DialMode.LEGACY})
+"""Modes that place more calls than agents are free, so that a person may be abandoned."""
+
+
+class AbandonWindow(StrEnum):
+    """Over what time the share of abandoned calls is counted."""
+
+    HOURS_24 = "24h"
+    CALENDAR_DAY = "day"
+    DAYS_30 = "30d"
 
 
 class ConnectMode(StrEnum):
@@ -143,6 +153,14 @@ class Campaign:
     max_attempts: int = 3
     """Given to leads that are imported without a limit of their own."""
     retry_delay_seconds: float = 1800.0
+    abandon_cap: float = 0.03
+    """Largest share of the calls that people answered which may find no agent."""
+    abandon_window: AbandonWindow = AbandonWindow.HOURS_24
+    max_lines_per_agent: float = 10.0
+    may_cancel: bool = True
+    """Whether calls that rang the lawful time may be given up when no agent will be free for them."""
+    weight: float = 1.0
+    """Share of agents and trunks against other campaigns that want the same ones."""
     default_region: str = "BR"
     """Region in which numbers without a country code are read (ISO 3166-1 alpha-2)."""
 

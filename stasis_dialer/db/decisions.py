@@ -63,6 +63,51 @@ class PacingDecisions:
 
         await self._database.run(insert)
 
+    async def save_snapshot(self, campaign_id: int, mode: str, snapshot: Mapping[str, Any], now: datetime) -> None:
+        """Keep what a campaign's pacing has learned, in place of what was kept before."""
+        text = msgspec.json.encode(snapshot).decode()
+
+        async def write(statements: Statements) -> None:
+            await statements.execute(
+                "INSERT INTO dialer_pacing_snapshots (campaign_id, mode, taken_at, snapshot) VALUES (%s, %s, %s, %s) "
+                "ON DUPLICATE KEY UPDATE mode = VALUES(mode), taken_at = VALUES(taken_at), snapshot = VALUES(snapshot)",
+                campaign_id,
+                mode,
+                utc_text(now),
+                text,
+            )
+
+        await self._database.run(write, may_repeat=True)
+
+    async def snapshot(self, campaign_id: int, mode: str) -> tuple[dict[str, Any], datetime] | None:
+        """What a campaign's pacing of this mode had learned, and when it was kept."""
+
+        async def read(statements: Statements) -> list[list[Any]]:
+            sql = (
+                "SELECT JSON_ARRAY(snapshot, taken_at) FROM dialer_pacing_snapshots "
+                "WHERE campaign_id = %s AND mode = %s"
+            )
+            return await statements.rows(sql, campaign_id, mode)
+
+        rows = await self._database.run(read, may_repeat=True)
+        taken_at = utc_moment(rows[0][1]) if rows else None
+        return (msgspec.json.decode(rows[0][0]), taken_at) if taken_at else None
+
+    async def abandonment(self, campaign_id: int, since: datetime) -> tuple[int, int]:
+        """Calls abandoned and calls answered since then, from the durable log: what the law counts."""
+
+        async def read(statements: Statements) -> list[list[Any]]:
+            return await statements.rows(
+                "SELECT JSON_ARRAY(COALESCE(SUM(disposition = 'abandoned'), 0), COUNT(*)) FROM discador_chamadas "
+                "WHERE campaign_id = %s AND start_time >= %s AND answer_time IS NOT NULL "
+                "AND (disposition IN ('answered', 'abandoned') OR (disposition IS NULL AND bridged_at IS NOT NULL))",
+                campaign_id,
+                self._database.clock.text(since),
+            )
+
+        rows = await self._database.run(read, may_repeat=True)
+        return int(rows[0][0]), int(rows[0][1])
+
     async def latest(self, campaign_id: int, limit: int = 20) -> list[PacingDecision]:
         """The latest decisions of a campaign, the newest first."""
 

@@ -268,6 +268,18 @@ class PacingDecisionTable(Base):
     """JSON object with what the policy saw, and its reason."""
 
 
+class PacingSnapshotTable(Base):
+    """What a campaign's pacing has learned, so that a restart of the dialer does not forget it."""
+
+    __tablename__ = "dialer_pacing_snapshots"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    campaign_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    mode: Mapped[str] = mapped_column(String(20))
+    taken_at: Mapped[datetime] = mapped_column(_moment())
+    snapshot: Mapped[str] = mapped_column(_json_type())
+
+
 class AuditTable(Base):
     """Who changed what, from what, to what."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import structlog
@@ -24,7 +24,6 @@ from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import NumberRefused
-from stasis_dialer.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +45,18 @@ class Seats(Protocol):
     def over(self, call_id: str) -> None: ...
 
 
+class Listener(Protocol):
+    """Somebody who counts calls."""
+
+    def placed(self, call: Call) -> None: ...
+
+    def answered(self, call: Call) -> None: ...
+
+    def joined(self, call: Call) -> None: ...
+
+    def ended(self, call: Call) -> None: ...
+
+
 class Calls:
     """Every customer call that is not over."""
 
@@ -57,7 +68,7 @@ class Calls:
         desk: Seats,
         trunks: Trunks,
         app: str,
-        metrics: Metrics,
+        listeners: Sequence[Listener],
         on_end: Callable[[Call], None],
     ) -> None:
         self._dispatcher = dispatcher
@@ -66,7 +77,7 @@ class Calls:
         self._desk = desk
         self._trunks = trunks
         self._app = app
-        self._metrics = metrics
+        self._listeners = listeners
         self._on_end = on_end
         self._by_campaign: dict[int, dict[str, Actor[Call]]] = defaultdict(dict)
 
@@ -92,7 +103,8 @@ class Calls:
             trunk=trunk.name,
             number=masked(reservation.number),
         )
-        self._metrics.placed(campaign.name, trunk.name)
+        for listener in self._listeners:
+            listener.placed(call)
         if not refused:
             self.adopt(call, commands)
             return
@@ -116,11 +128,11 @@ class Calls:
         """All live calls."""
         return [actor.machine for calls in self._by_campaign.values() for actor in calls.values()]
 
-    def stop(self, is_wanted: Callable[[Call], bool]) -> int:
+    def stop(self, is_wanted: Callable[[Call], bool], by: str = "dialer") -> int:
         """Hang up the calls that are meant; answers how many."""
         meant = [a for calls in self._by_campaign.values() for a in list(calls.values()) if is_wanted(a.machine)]
         for actor in meant:
-            self._dispatcher.post(actor, m.StopRequested())
+            self._dispatcher.post(actor, m.StopRequested(by))
         return len(meant)
 
     # --- commands that need no Asterisk -----------------------------------------------------------------------------
@@ -133,9 +145,13 @@ class Calls:
             self._desk.withdraw(call.call_id, command.is_agent_broken)
         elif isinstance(command, m.TellJoined):
             self._desk.joined(call.call_id)
-            self._metrics.joined(call)
+            for listener in self._listeners:
+                listener.joined(call)
         elif isinstance(command, m.Save):
             self._journal.save(cdr.record(call, self._app, self._clock.utc))
+            if call.state is CallState.QUEUED:
+                for listener in self._listeners:
+                    listener.answered(call)
         elif isinstance(command, m.Finish):
             self._finish(actor)
         else:
@@ -161,7 +177,8 @@ class Calls:
         if call.trunk is not None:
             self._trunks.give_back(call.trunk.name)
         self._desk.over(call.call_id)
-        self._metrics.ended(call)
+        for listener in self._listeners:
+            listener.ended(call)
         log.info(
             "call-ended",
             call_id=call.call_id,

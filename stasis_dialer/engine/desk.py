@@ -56,6 +56,7 @@ class Desk:
         auto_answer_header: str,
         campaigns: Callable[[], Mapping[int, Campaign]],
         on_free: Callable[[], None],
+        on_change: Callable[[Agent | None, Agent], None] = lambda before, after: None,
     ) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
@@ -66,6 +67,8 @@ class Desk:
         self._auto_answer_header = auto_answer_header
         self._campaigns = campaigns
         self._on_free = on_free
+        self._on_change = on_change
+        self._last_told: dict[str, Agent] = {}
         self._by_extension: dict[str, Actor[Agent]] = {}
         self._with_call: dict[str, Actor[Agent]] = {}
         self._waiting: dict[str, _Waiting] = {}
@@ -128,8 +131,7 @@ class Desk:
             if agent is not None:
                 del self._waiting[waiting.call_id]
                 self._assign(self._by_extension[agent.extension], waiting)
-        if not self._waiting:
-            self._on_free()
+        self._on_free()
 
     def _assign(self, actor: Actor[Agent], waiting: _Waiting) -> None:
         agent, campaign = actor.machine, waiting.campaign
@@ -139,6 +141,7 @@ class Desk:
             bridge_id=self._ids.new(BRIDGE),
             wrap_up_seconds=campaign.wrap_up_seconds,
             ring_seconds=campaign.agent_ring_seconds,
+            campaign_id=campaign.id,
         )
         create = None
         if not agent.is_always_on:
@@ -285,6 +288,7 @@ class Desk:
                 self._dispatcher.post(actor, m.CustomerGone(command.call_id))
         elif isinstance(command, m.Save):
             self._journal.session(self.session_of(actor.machine))
+            self._tell_changed(actor.machine)
             if actor.machine.state is AgentState.AVAILABLE:
                 self._match_soon()
         elif isinstance(command, m.EndSession):
@@ -293,9 +297,16 @@ class Desk:
             return False
         return True
 
+    def _tell_changed(self, agent: Agent) -> None:
+        before = self._last_told.get(agent.session_id)
+        self._last_told[agent.session_id] = agent
+        self._on_change(before, agent)
+
     def _end(self, actor: Actor[Agent]) -> None:
         agent = actor.machine
         self._journal.session(self.session_of(agent))
+        self._tell_changed(agent)
+        del self._last_told[agent.session_id]
         self._dispatcher.remove(actor)
         if self._by_extension.get(agent.extension) is actor:
             del self._by_extension[agent.extension]

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 import structlog
 
-from stasis_dialer.core import routing, schedule
+from stasis_dialer.core import schedule
 from stasis_dialer.core.call import CallState
-from stasis_dialer.core.model import LIVE_MODES, Campaign, DialMode, Lead, Reservation
+from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, DialMode, Lead, Reservation
 from stasis_dialer.core.numbers import lead_number
-from stasis_dialer.core.pacing import Pacer, PacingDecision, PacingLimits, PacingView, make_pacer
-from stasis_dialer.engine.calls import Calls, in_flight, waiting
+from stasis_dialer.core.pacing import PacingDecision, share_room
+from stasis_dialer.engine.calls import Calls, in_flight
 from stasis_dialer.engine.campaigns import REFRESH_SECONDS, CampaignBook
 from stasis_dialer.engine.clock import Clock
+from stasis_dialer.engine.decision_log import DecisionLog
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.ids import CALL, Ids
+from stasis_dialer.engine.pacing import Pace, Paces, Roster, rosters, view_of
 from stasis_dialer.engine.trunks import TrunkGate, Trunks
 from stasis_dialer.errors import DatabaseUnavailable, Refused
 
@@ -64,17 +65,6 @@ class Taken(Protocol):
     def refused(self) -> Sequence[Any]: ...
 
 
-@dataclass(slots=True)
-class _Pace:
-    """What the loop remembers of a campaign."""
-
-    mode: DialMode
-    limits: PacingLimits
-    pacer: Pacer
-    empty_until: float = 0.0
-    decision: PacingDecision = field(default_factory=lambda: PacingDecision(0))
-
-
 class Dialer:
     """Places the calls of all campaigns."""
 
@@ -86,6 +76,8 @@ class Dialer:
         desk: Desk,
         trunks: Trunks,
         leads: LeadStore,
+        paces: Paces,
+        decisions: DecisionLog,
         ids: Ids,
         app: str,
         lease_seconds: float,
@@ -97,11 +89,12 @@ class Dialer:
         self._desk = desk
         self._trunks = trunks
         self._leads = leads
+        self._paces = paces
+        self._decisions = decisions
         self._ids = ids
         self._app = app
         self._lease_seconds = lease_seconds
         self._tick_seconds = tick_seconds
-        self._paces: dict[int, _Pace] = {}
         self._told: dict[int, str] = {}
         self._wake = asyncio.Event()
         self._turn = 0
@@ -131,7 +124,7 @@ class Dialer:
 
     def reasons(self) -> dict[int, str]:
         """For each campaign why it places calls, or none, in one word."""
-        return {id_: pace.decision.reason for id_, pace in self._paces.items()}
+        return {id_: decision.reason for id_, decision in self._paces.decisions().items()}
 
     async def _pause(self) -> None:
         """Until the next tick, the next event or the trunk's next call, whichever comes first."""
@@ -150,41 +143,73 @@ class Dialer:
             self.is_database_away = False
         self._next_token_at = None
         active = self._book.active()
-        for gone in self._paces.keys() - {campaign.id for campaign in active}:
-            del self._paces[gone]
-        if not active:
-            return
-        self._turn = (self._turn + 1) % len(active)
-        in_turn = active[self._turn :] + active[: self._turn]
-        shares = self._shares(in_turn)
-        for campaign in in_turn:
-            await self._dial(campaign, shares.get(campaign.id, 0))
+        self._paces.forget_others(campaign.id for campaign in active)
+        if active:
+            self._turn = (self._turn + 1) % len(active)
+            await self._dial_all(active[self._turn :] + active[: self._turn])
+        await self._paces.keep()
+        await self._decisions.write()
 
-    def _shares(self, campaigns: Sequence[Campaign]) -> dict[int, int]:
-        """The free agents each campaign may count on; calls that may still need one hold theirs."""
+    async def _dial_all(self, campaigns: Sequence[Campaign]) -> None:
+        """Decide for every campaign, share the trunks' room out, then place."""
+        paces = {campaign.id: await self._pace(campaign) for campaign in campaigns}
+        paced = [campaign for campaign in campaigns if paces[campaign.id] is not None]
+        rows = rosters(self._desk.agents(), self._claims(paced), [campaign.id for campaign in paced])
+        for campaign in paced:
+            pace = paces[campaign.id]
+            assert pace is not None
+            pace.decision = self._decide(campaign, pace, rows[campaign.id])
+            self._give_up(pace.decision)
+        wants = {c.id: p.decision.place for c in paced if (p := paces[c.id]) is not None}
+        room = self._room(paced, wants)
+        for campaign in paced:
+            pace = paces[campaign.id]
+            assert pace is not None
+            reserved = await self._dial(campaign, pace, room[campaign.id]) if room[campaign.id] else 0
+            self._decisions.note(campaign.id, pace.decision, reserved)
+
+    def _claims(self, campaigns: Sequence[Campaign]) -> dict[int, int]:
+        """Calls that hold a free agent: those who wait and, in progressive campaigns, those in flight."""
         claims = {}
         for campaign in campaigns:
             live = self._calls.of(campaign.id)
             queued = sum(1 for call in live if call.state is CallState.QUEUED)
-            claims[campaign.id] = len(in_flight(live)) + queued
-        return routing.share_agents(self._desk.free(), claims, [campaign.id for campaign in campaigns])
+            claims[campaign.id] = queued + (len(in_flight(live)) if campaign.mode is DialMode.PROGRESSIVE else 0)
+        return claims
 
-    async def _dial(self, campaign: Campaign, share: int) -> None:
-        pace = self._pace(campaign)
-        if pace is None:
-            return
-        pace.decision = self._decide(campaign, pace, share)
-        place = pace.decision.place
-        while place > 0:
+    def _room(self, campaigns: Sequence[Campaign], wants: Mapping[int, int]) -> dict[int, int]:
+        """How many calls each may place on the trunks now; short room goes by the campaigns' weights."""
+        gates = {}
+        for campaign in campaigns:
+            with contextlib.suppress(Refused):
+                gates.update({gate.trunk.name: gate for gate in self._trunks.of(campaign)})
+        room = sum(gate.room() for gate in gates.values())
+        if sum(wants.values()) <= room or len(wants) < 2:
+            return dict(wants)
+        shared = share_room(room, wants, {campaign.id: campaign.weight for campaign in campaigns})
+        self._next_token_at = self._clock.now() + self._tick_seconds / 10
+        return shared
+
+    def _give_up(self, decision: PacingDecision) -> None:
+        """Cancel the ringing calls that no agent will be free for."""
+        if decision.cancel:
+            meant = frozenset(decision.cancel)
+            self._calls.stop(lambda call: call.call_id in meant and call.answered_at is None, by="pacing")
+
+    async def _dial(self, campaign: Campaign, pace: Pace, wanted: int) -> int:
+        """Place so many calls on the trunks in their order; answers how many leads were reserved."""
+        reserved = 0
+        while reserved < wanted:
             gate = self._gate(campaign)
             if gate is None:
-                return
-            placed = await self._place(campaign, pace, gate, min(place, gate.room(), LARGEST_BATCH))
+                break
+            placed = await self._place(campaign, pace, gate, min(wanted - reserved, gate.room(), LARGEST_BATCH))
             if placed == 0:
-                return
-            place -= placed
+                break
+            reserved += placed
+        return reserved
 
-    def _decide(self, campaign: Campaign, pace: _Pace, share: int) -> PacingDecision:
+    def _decide(self, campaign: Campaign, pace: Pace, roster: Roster) -> PacingDecision:
         """The gates first, then the policy."""
         now = self._clock.now()
         if self.is_stopping:
@@ -193,33 +218,23 @@ class Dialer:
             return PacingDecision(0, reason="asterisk_away")
         if not schedule.is_in_working_hours(campaign, self._clock.utc_now()):
             return PacingDecision(0, reason="outside_hours")
-        decision = pace.pacer.decide(self._view(campaign, share, now))
+        if campaign.mode in RISKY_MODES and campaign.safe_harbour_media is None:
+            return PacingDecision(0, reason="no_message")
+        decision = pace.pacer.decide(view_of(campaign, roster, self._calls.of(campaign.id), now))
         if decision.place and now < pace.empty_until:
-            return PacingDecision(0, reason="no_leads_due", inputs=decision.inputs)
+            return PacingDecision(0, decision.cancel, "no_leads_due", decision.inputs)
         return decision
 
-    def _view(self, campaign: Campaign, share: int, now: float) -> PacingView:
-        live = self._calls.of(campaign.id)
-        return PacingView(
-            now=now,
-            agents_logged_in=self._desk.logged_in(campaign.id),
-            agents_ready=share,
-            dialling_since={c.call_id: c.reserved_at for c in live if c.state is CallState.ORIGINATING},
-            ringing_since={c.call_id: c.ringing_at or c.reserved_at for c in live if c.state is CallState.RINGING},
-            waiting=sum(1 for call in waiting(live) if call.state is CallState.QUEUED),
-            max_channels=campaign.max_channels,
-            channels_in_use=len(live),
-        )
-
-    def _pace(self, campaign: Campaign) -> _Pace | None:
-        pace = self._paces.get(campaign.id)
-        limits = PacingLimits(max_channels=campaign.max_channels)
-        if pace is None or pace.mode is not campaign.mode or pace.limits != limits:
-            if campaign.mode not in LIVE_MODES:
-                self._cannot_dial(campaign, f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
-                return None
-            pace = self._paces[campaign.id] = _Pace(campaign.mode, limits, make_pacer(campaign.mode, limits))
-        return pace
+    async def _pace(self, campaign: Campaign) -> Pace | None:
+        if campaign.mode not in LIVE_MODES:
+            self._cannot_dial(campaign, f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
+            return None
+        try:
+            rate = sum(gate.trunk.calls_per_second for gate in self._trunks.of(campaign))
+        except Refused as error:
+            self._cannot_dial(campaign, str(error))
+            return None
+        return await self._paces.of(campaign, rate)
 
     def _cannot_dial(self, campaign: Campaign, why: str) -> None:
         """Once for each reason: the campaign is looked at again and again."""
@@ -242,7 +257,7 @@ class Dialer:
                 self._next_token_at = at if self._next_token_at is None else min(at, self._next_token_at)
         return None
 
-    async def _place(self, campaign: Campaign, pace: _Pace, gate: TrunkGate, wanted: int) -> int:
+    async def _place(self, campaign: Campaign, pace: Pace, gate: TrunkGate, wanted: int) -> int:
         """Reserve leads, commit, and begin their calls; answers how many leads were dealt with."""
         taken = await self._leads.reserve(
             campaign,

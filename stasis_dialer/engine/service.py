@@ -17,11 +17,13 @@ import structlog
 from stasis_dialer import ari
 from stasis_dialer.ari import Connected, Disconnected, Replaced
 from stasis_dialer.ari.events import ChannelDestroyed, PlaybackFinished, StasisStart
+from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.control import Control
+from stasis_dialer.engine.decision_log import DecisionLog
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dialer import Dialer
 from stasis_dialer.engine.dispatch import Dispatcher
@@ -29,6 +31,7 @@ from stasis_dialer.engine.entries import Entries
 from stasis_dialer.engine.executor import LEG_ARGUMENT, Executor
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
+from stasis_dialer.engine.pacing import Paces
 from stasis_dialer.engine.panel import Panel
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.stores import Stores
@@ -88,6 +91,7 @@ class Service:
         self._journal = Journal(stores.calls, stores.agents)
         self._trunks = Trunks([trunk.to_trunk() for trunk in settings.trunks], self.clock)
         self._book = CampaignBook(stores.campaigns, settings.engine.safe_harbour_media)
+        self._paces = Paces(self.clock, stores.decisions)
         self._desk = Desk(
             self._dispatcher,
             self.clock,
@@ -98,9 +102,17 @@ class Service:
             settings.agents.auto_answer_header,
             self._book.all,
             self._wake,
+            self._agent_changed,
         )
         self._calls = Calls(
-            self._dispatcher, self.clock, self._journal, self._desk, self._trunks, app, self.metrics, self._call_ended
+            self._dispatcher,
+            self.clock,
+            self._journal,
+            self._desk,
+            self._trunks,
+            app,
+            (self.metrics, self._paces),
+            self._call_ended,
         )
         self._dialer = Dialer(
             self.clock,
@@ -109,6 +121,8 @@ class Service:
             self._desk,
             self._trunks,
             stores.leads,
+            self._paces,
+            DecisionLog(self.clock, stores.decisions),
             ids,
             app,
             settings.engine.lease_seconds,
@@ -293,6 +307,10 @@ class Service:
     def _wake(self) -> None:
         self._dialer.wake()
 
+    def _agent_changed(self, before: Agent | None, after: Agent) -> None:
+        self._paces.agent_changed(before, after)
+        self._wake()
+
     def _call_ended(self, call: Call) -> None:
         self._wake()
 
@@ -339,6 +357,8 @@ class Service:
                 log.warning("calls-given-up", calls=stopped)
                 await self._until(lambda: all(c.state is CallState.BRIDGED for c in self._calls.all()), GIVE_UP_SECONDS)
             await self._dispatcher.settle(GIVE_UP_SECONDS)
+        with contextlib.suppress(DatabaseUnavailable):
+            await self._paces.keep(everything=True)
         if not await self._journal.drained(JOURNAL_SECONDS):
             log.error("not-written", records=self._journal.depth)
         log.info("stopped", left_talking=len(self._calls.all()))

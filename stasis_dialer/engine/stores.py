@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from stasis_dialer.engine.campaigns import CampaignStore
+from stasis_dialer.engine.decision_log import DecisionStore
 from stasis_dialer.engine.dialer import LeadStore
 from stasis_dialer.engine.journal import CallStore, SessionStore
+from stasis_dialer.engine.pacing import PacingStore
 from stasis_dialer.engine.panel import PanelStore
 from stasis_dialer.engine.recovery import LeadById, OpenCalls, OpenSessions
 
@@ -23,6 +25,10 @@ class LeasedLeads(LeadStore, LeadById, Protocol):
 
 class Calls(CallStore, OpenCalls, Protocol):
     """Calls, on their way and at their end."""
+
+
+class PacingLog(PacingStore, DecisionStore, Protocol):
+    """What pacing learned and decided."""
 
 
 class AgentStore(SessionStore, OpenSessions, PanelStore, Protocol):
@@ -43,3 +49,6 @@ class Stores(Protocol):
 
     @property
     def agents(self) -> AgentStore: ...
+
+    @property
+    def decisions(self) -> PacingLog: ...

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from stasis_dialer.core.model import ConnectMode, DialMode, Trunk
+from stasis_dialer.core.model import AbandonWindow, ConnectMode, DialMode, Trunk
 
 LAWFUL_RING_SECONDS = 15.0
 """Shortest ringing before an unanswered call may be given up. Source: 16 CFR 310.4(b)(4)(ii)."""
@@ -229,6 +229,15 @@ class CampaignSettings(_Strict):
     max_attempts: int = Field(default=3, ge=1, le=100)
     retry_delay_seconds: float = Field(default=1800.0, ge=0, le=30 * 86_400)
     """How long after a failed attempt a lead may be dialled again: the legacy's 30 minutes."""
+    abandon_cap: float = Field(default=0.03, gt=0, le=1)
+    """Largest share of the calls that people answered which may find no agent: 3 % in the USA, 5 % in Canada."""
+    abandon_window: AbandonWindow = AbandonWindow.HOURS_24
+    """Over what time it is counted: 24h, day (calendar day in `timezone`) or 30d."""
+    max_lines_per_agent: float = Field(default=10.0, ge=1, le=100)
+    may_cancel: bool = True
+    """Whether calls that rang the lawful 15 s may be given up when no agent will be free for them."""
+    weight: float = Field(default=1.0, gt=0, le=1000)
+    """Share of agents and trunks against other campaigns that want the same ones."""
     default_region: str = Field(default="BR", pattern=r"^[A-Z]{2}$")
 
 

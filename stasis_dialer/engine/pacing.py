@@ -1,0 +1,280 @@
+"""The live pacers: fed with what happens to calls and agents, shown the campaign as it is, kept in the database.
+
+Guarantees that what a pacer learned survives a restart, that the abandonment budget comes from the durable call log
+(and is unknown, so that nothing risky is dialled, while that cannot be read), and that every decision which changes
+anything can be read back with its inputs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from stasis_dialer.core.agent import Agent
+from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.model import RISKY_MODES, AbandonWindow, AgentState, Campaign, DialMode, Disposition
+from stasis_dialer.core.pacing import Pacer, PacingDecision, PacingEvent, PacingLimits, PacingView, make_pacer
+from stasis_dialer.core.routing import share_agents
+from stasis_dialer.engine.clock import Clock
+from stasis_dialer.errors import DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+BUDGET_SECONDS: Final = 10.0
+"""How often the abandonment is counted anew from the call log; between, what is heard is added."""
+SNAPSHOT_SECONDS: Final = 60.0
+OUTCOMES: Final = {
+    Disposition.BUSY: "busy",
+    Disposition.NO_ANSWER: "no_answer",
+    Disposition.CANCELLED: "cancelled",
+    Disposition.MACHINE: "machine",
+}
+"""A disposition in the pacers' words; the others are `failed`."""
+WITH_CUSTOMER: Final = frozenset({AgentState.ON_CALL, AgentState.RESERVED})
+
+
+class PacingStore(Protocol):
+    """The database as the pacers need it."""
+
+    async def save_snapshot(self, campaign_id: int, mode: str, snapshot: Mapping[str, Any], now: datetime) -> None: ...
+
+    async def snapshot(self, campaign_id: int, mode: str) -> tuple[dict[str, Any], datetime] | None: ...
+
+    async def abandonment(self, campaign_id: int, since: datetime) -> tuple[int, int]: ...
+
+
+@dataclass(slots=True)
+class Pace:
+    """A campaign's pacer, and what the dialer remembers beside it."""
+
+    mode: DialMode
+    limits: PacingLimits
+    pacer: Pacer
+    empty_until: float = 0.0
+    decision: PacingDecision = field(default_factory=lambda: PacingDecision(0))
+    budget_at: float = float("-inf")
+    kept_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The agents that a campaign may count as its own now; an agent shared by campaigns belongs to one of them."""
+
+    ready: int
+    talking_since: dict[str, float]
+    wrap_up_since: dict[str, float]
+
+    @property
+    def logged_in(self) -> int:
+        """Agents at work."""
+        return self.ready + len(self.talking_since) + len(self.wrap_up_since)
+
+
+class Paces:
+    """The pacers of the active campaigns; a listener of calls and agents."""
+
+    def __init__(self, clock: Clock, store: PacingStore) -> None:
+        self._clock = clock
+        self._store = store
+        self._by_campaign: dict[int, Pace] = {}
+
+    async def of(self, campaign: Campaign, calls_per_second: float) -> Pace:
+        """The campaign's pacer; a new one goes on from what was kept.
+
+        Raises: Refused when the mode has no pacing; DatabaseUnavailable.
+        """
+        limits = limits_of(campaign, calls_per_second)
+        pace = self._by_campaign.get(campaign.id)
+        if pace is None or pace.mode is not campaign.mode or pace.limits != limits:
+            saved = pace.pacer.snapshot() if pace is not None and pace.mode is campaign.mode else None
+            fresh = Pace(campaign.mode, limits, make_pacer(campaign.mode, limits), kept_at=self._clock.now())
+            await self._recall(campaign, fresh, saved)
+            pace = self._by_campaign[campaign.id] = fresh
+        await self._count(campaign, pace)
+        return pace
+
+    def forget_others(self, active: Iterable[int]) -> list[int]:
+        """Drop the pacers of campaigns that are not active any more; their ids."""
+        gone = list(self._by_campaign.keys() - set(active))
+        for id_ in gone:
+            del self._by_campaign[id_]
+        return gone
+
+    def decisions(self) -> dict[int, PacingDecision]:
+        """The last decision of each campaign."""
+        return {id_: pace.decision for id_, pace in self._by_campaign.items()}
+
+    async def keep(self, everything: bool = False) -> None:
+        """Write what was learned to the database, now and then.
+
+        Raises: DatabaseUnavailable.
+        """
+        now = self._clock.now()
+        for id_, pace in list(self._by_campaign.items()):
+            if pace.mode is not DialMode.PROGRESSIVE and (everything or now - pace.kept_at >= SNAPSHOT_SECONDS):
+                await self._store.save_snapshot(id_, pace.mode, pace.pacer.snapshot(), self._clock.utc_now())
+                pace.kept_at = now
+
+    async def _recall(self, campaign: Campaign, pace: Pace, saved: dict[str, Any] | None) -> None:
+        """A snapshot that cannot be read is left alone: it is only worth some minutes of learning."""
+        now, age = self._clock.now(), 0.0
+        if saved is None:
+            found = await self._store.snapshot(campaign.id, campaign.mode)
+            if found is None:
+                return
+            saved, taken_at = found
+            age = max(0.0, (self._clock.utc_now() - taken_at).total_seconds())
+        try:
+            pace.pacer.restore(saved, now, age)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("pacing-snapshot-unreadable", campaign_id=campaign.id, why=repr(error))
+
+    async def _count(self, campaign: Campaign, pace: Pace) -> None:
+        """The abandonment over the campaign's window, from the call log; unknown while that cannot be read."""
+        now = self._clock.now()
+        if campaign.mode not in RISKY_MODES or now - pace.budget_at < BUDGET_SECONDS:
+            return
+        since = window_start(campaign, self._clock.utc_now())
+        try:
+            abandoned, answered = await self._store.abandonment(campaign.id, since)
+        except DatabaseUnavailable:
+            pace.pacer.set_budget(None, None, now)
+            raise
+        pace.pacer.set_budget(abandoned, answered, now)
+        pace.budget_at = now
+
+    # --- what calls and agents do -----------------------------------------------------------------------------------
+
+    def placed(self, call: Call) -> None:
+        """An attempt begins."""
+        self._observe(call, "placed", call.reserved_at)
+
+    def answered(self, call: Call) -> None:
+        """Somebody picked up; without machine detection this is a person who wants an agent."""
+        at = self._clock.now()
+        self._observe(call, "answered", at, age=at - call.reserved_at)
+        self._observe(call, "human", at)
+
+    def joined(self, call: Call) -> None:
+        """Customer and agent talk."""
+        self._observe(call, "connected", self._clock.now())
+
+    def ended(self, call: Call) -> None:
+        """The attempt is over."""
+        at = self._clock.now()
+        if call.disposition is Disposition.ABANDONED:
+            self._observe(call, "abandoned", at)
+        elif call.answered_at is None and call.disposition is not None:
+            outcome = OUTCOMES.get(call.disposition, "failed")
+            self._observe(call, "result", at, outcome=outcome, age=at - call.reserved_at)
+
+    def agent_changed(self, before: Agent | None, after: Agent) -> None:
+        """An agent's state changed; talking and wrap-up end in the campaign of the customer."""
+        was = before.state if before else AgentState.LOGGED_OFF
+        if was is after.state:
+            return
+        if before is not None and was in (AgentState.ON_CALL, AgentState.WRAP_UP):
+            kind = "talk_ended" if was is AgentState.ON_CALL else "wrap_up_ended"
+            outcome = "human" if was is AgentState.ON_CALL else None
+            self._tell(
+                before.campaign_id, PacingEvent(kind, after.since, outcome=outcome, value=after.since - before.since)
+            )
+        is_in, was_in = is_working(after.state), is_working(was)
+        if is_in != was_in:
+            event = PacingEvent("agent_in" if is_in else "agent_out", after.since, after.session_id)
+            for campaign_id in list(self._by_campaign):
+                if after.serves(campaign_id):
+                    self._tell(campaign_id, event)
+
+    def _observe(self, call: Call, kind: str, at: float, outcome: str | None = None, age: float = 0.0) -> None:
+        self._tell(call.campaign.id, PacingEvent(kind, at, call.call_id, outcome, age))
+
+    def _tell(self, campaign_id: int | None, event: PacingEvent) -> None:
+        pace = self._by_campaign.get(campaign_id or 0)
+        if pace is not None:
+            pace.pacer.observe(event)
+
+
+def is_working(state: AgentState) -> bool:
+    """Whether an agent in this state is at the campaign's disposal, now or after a customer."""
+    return state not in (AgentState.LOGGED_OFF, AgentState.PAUSED)
+
+
+def limits_of(campaign: Campaign, calls_per_second: float) -> PacingLimits:
+    """What the campaign's pacing must keep to."""
+    days = 30 if campaign.abandon_window is AbandonWindow.DAYS_30 else 1
+    return PacingLimits(
+        abandon_cap=campaign.abandon_cap,
+        max_channels=campaign.max_channels,
+        calls_per_second=calls_per_second,
+        max_lines_per_agent=campaign.max_lines_per_agent,
+        answer_deadline_seconds=campaign.answer_deadline_seconds,
+        window_seconds=days * 86_400.0,
+        may_cancel=campaign.may_cancel,
+        impulse_factor=campaign.impulse_factor,
+        max_multiplier=campaign.max_multiplier,
+        average_call_time=campaign.average_call_time,
+    )
+
+
+def window_start(campaign: Campaign, now: datetime) -> datetime:
+    """Where the regulatory window begins, aware UTC."""
+    if campaign.abandon_window is AbandonWindow.CALENDAR_DAY:
+        local = now.astimezone(ZoneInfo(campaign.timezone))
+        return local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return now - timedelta(days=30 if campaign.abandon_window is AbandonWindow.DAYS_30 else 1)
+
+
+def rosters(agents: Iterable[Agent], claims: Mapping[int, int], order: Sequence[int]) -> dict[int, Roster]:
+    """Each campaign's agents, an agent in exactly one of them.
+
+    Who has or had a customer belongs to that customer's campaign; the free ones are shared out, calls in flight of
+    progressive campaigns (`claims`) first.
+    """
+    talking: dict[int, dict[str, float]] = defaultdict(dict)
+    wrapping: dict[int, dict[str, float]] = defaultdict(dict)
+    free = []
+    turn = 0
+    for agent in agents:
+        if agent.state is AgentState.AVAILABLE:
+            free.append(agent.campaigns)
+            continue
+        has_customer = agent.state in WITH_CUSTOMER or (agent.state is AgentState.RINGING and agent.call_id is not None)
+        if not has_customer and agent.state is not AgentState.WRAP_UP:
+            continue
+        owner = agent.campaign_id
+        if owner not in order or not agent.serves(owner or 0):
+            served = [id_ for id_ in order if agent.serves(id_)]
+            if not served:
+                continue
+            owner, turn = served[turn % len(served)], turn + 1
+        (talking if has_customer else wrapping)[owner or 0][agent.session_id] = agent.since
+    shares = share_agents(free, claims, order)
+    return {id_: Roster(shares[id_], talking[id_], wrapping[id_]) for id_ in order}
+
+
+def view_of(campaign: Campaign, roster: Roster, live: Iterable[Call], now: float) -> PacingView:
+    """The campaign as its pacer sees it; a call counts once, from its placing until it has an agent or its end."""
+    calls = list(live)
+    return PacingView(
+        now=now,
+        agents_logged_in=roster.logged_in,
+        agents_ready=roster.ready,
+        talking_since=roster.talking_since,
+        wrap_up_since=roster.wrap_up_since,
+        dialling_since={c.call_id: c.reserved_at for c in calls if c.state is CallState.ORIGINATING},
+        ringing_since={
+            c.call_id: c.reserved_at if c.ringing_at is None else c.ringing_at
+            for c in calls
+            if c.state is CallState.RINGING
+        },
+        waiting=sum(1 for c in calls if c.state is CallState.QUEUED),
+        max_channels=campaign.max_channels,
+        channels_in_use=len(calls),
+    )
