@@ -157,14 +157,15 @@ class Outlook:
 
     def _by_dialling_age(self, times: Array) -> Array:
         """A dialling call first rings, or is answered without a ring that is heard of."""
-        later = np.maximum(times[None, :] - (np.arange(BINS) * STEP)[:, None], 0.0)
+        mass = np.cumsum(self._rang + self._dial_answered)
+        steps = np.arange(1 + int(np.searchsorted(mass, 0.9999 * mass[-1])))
+        later = np.maximum(times[None, :] - (steps * STEP)[:, None], 0.0)
         until = np.maximum(later - self.delay, 0.0)
         if self._give_up is not None:
             until = np.minimum(until, self._give_up)
         by_ringing = np.interp(until, EDGES, self._answered)
         at_once = (later >= self.delay) * 1.0
-        i = np.arange(BINS)
-        index = np.minimum(i[:, None] + i[None, :], BINS)
+        index = np.minimum(np.arange(BINS)[:, None] + steps[None, :], BINS)
         rang = np.concatenate((self._rang, [0.0]))[index]
         answered = np.concatenate((self._dial_answered, [0.0]))[index]
         gained = rang @ by_ringing + answered @ at_once

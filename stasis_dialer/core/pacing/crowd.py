@@ -6,13 +6,13 @@ large ones. Both answer the same question: with n more calls placed now, how lik
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stasis_dialer.core.pacing.lifetable import Array, normal_cdf
+from stasis_dialer.core.pacing.lifetable import Array, normal
 
 LARGEST_SKEW: Final = 0.6
 """Beyond it the skewness correction is no longer a distribution."""
@@ -22,12 +22,10 @@ class ExactCrowd:
     """For each moment the distribution of how many agents are needed; `rows` hold each call's and agent's chance."""
 
     def __init__(self, rows: Array, new: Array) -> None:
-        points = 32 if len(rows) < 24 else 64 if len(rows) < 200 else 256
-        self._points = points
-        self._lift = np.exp(2j * np.pi * np.arange(points // 2 + 1) / points) - 1.0
-        self._base = _product(rows, self._lift)
-        self._new = 1.0 + new[:, None] * self._lift
-        self._filters: dict[int, NDArray[np.complex128]] = {}
+        self._points = 32 if len(rows) < 24 else 64 if len(rows) < 200 else 256
+        lift = _circle(self._points)
+        self._base = np.multiply.reduce(1.0 + rows[:, :, None] * lift, axis=0)
+        self._new = 1.0 + new[:, None] * lift
 
     def chance(self, more: int, seats: int) -> Array:
         """By moment: the chance that at least `seats` are needed when `more` calls are placed now."""
@@ -36,23 +34,23 @@ class ExactCrowd:
         if seats >= self._points:
             return np.zeros(len(self._new))
         transform = self._base * self._new**more if more else self._base
-        return np.clip(1.0 - (transform @ self._filter(seats)).real, 0.0, 1.0)
-
-    def _filter(self, seats: int) -> NDArray[np.complex128]:
-        found = self._filters.get(seats)
-        if found is None:
-            frequency = np.arange(self._points // 2 + 1)
-            phases = np.exp(-2j * np.pi * np.outer(frequency, np.arange(seats)) / self._points)
-            weight = np.full(len(frequency), 2.0)
-            weight[0] = weight[-1] = 1.0
-            found = self._filters[seats] = phases.sum(axis=1) * weight / self._points
-        return found
+        return np.maximum(1.0 - (transform @ _filter(self._points, seats)).real, 0.0)
 
 
-def _product(rows: Array, lift: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    if not len(rows):
-        return np.ones((rows.shape[1], len(lift)), dtype=np.complex128)
-    return np.asarray(np.multiply.reduce(1.0 + rows[:, :, None] * lift, axis=0))
+@lru_cache(maxsize=8)
+def _circle(points: int) -> NDArray[np.complex128]:
+    """Half of the unit circle's points, less one."""
+    return np.asarray(np.exp(2j * np.pi * np.arange(points // 2 + 1) / points) - 1.0)
+
+
+@lru_cache(maxsize=1024)
+def _filter(points: int, seats: int) -> NDArray[np.complex128]:
+    """The weights that turn a transform into the chance of fewer than `seats`."""
+    frequency = np.arange(points // 2 + 1)
+    phases = np.exp(-2j * np.pi * np.outer(frequency, np.arange(seats)) / points)
+    weight = np.full(len(frequency), 2.0)
+    weight[0] = weight[-1] = 1.0
+    return np.asarray(phases.sum(axis=1) * weight / points)
 
 
 class NormalCrowd:
@@ -60,7 +58,7 @@ class NormalCrowd:
 
     def __init__(self, first: Array, second: Array, third: Array, new: Array, extra_variance: Array) -> None:
         self._mean = first
-        self._variance = first - second + extra_variance
+        self._variance = np.maximum(first - second + extra_variance, 0.02)
         self._third = first - 3.0 * second + 2.0 * third
         self._new = new
         self._new_variance = new * (1.0 - new)
@@ -70,9 +68,12 @@ class NormalCrowd:
         """By moment: the chance that at least `seats` are needed when `more` calls are placed now."""
         if seats <= 0:
             return np.ones(len(self._new))
-        variance = np.maximum(self._variance + more * self._new_variance, 0.02)
+        variance = self._variance + more * self._new_variance
         deviation = np.sqrt(variance)
         z = (seats - 0.5 - self._mean - more * self._new) / deviation
-        skew = np.clip((self._third + more * self._new_third) / (variance * deviation), -LARGEST_SKEW, LARGEST_SKEW)
-        density = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-        return np.clip(1.0 - normal_cdf(z) - skew * (1.0 - z * z) * density / 6.0, 0.0, 1.0)
+        skew = (self._third + more * self._new_third) / (variance * deviation)
+        skew = np.maximum(np.minimum(skew, LARGEST_SKEW), -LARGEST_SKEW)
+        squared = z * z
+        below, density = normal(z, squared)
+        chance = 1.0 - below - skew * (1.0 - squared) * density / 6.0
+        return np.maximum(np.minimum(chance, 1.0), 0.0)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from stasis_dialer.core.pacing.attempts import ANSWERED, BINS, ENDED, RANG, STEP, Attempts
 from stasis_dialer.core.pacing.lifetable import Array
 from stasis_dialer.core.pacing.messages import PacingEvent, PacingView
@@ -82,10 +80,10 @@ class Ledger:
         ):
             _drop(held, seen, view.now)
 
-    def person_shares(self, calls: Mapping[str, float], otherwise: float) -> Array:
+    def person_shares(self, calls: Mapping[str, float], otherwise: float) -> list[float]:
         """For each call being judged the chance that it is a person, as its answering age suggests."""
         known = self._answered
-        return np.array([known[call][3] if call in known else otherwise for call in calls])
+        return [known[call][3] if call in known else otherwise for call in calls]
 
 
 def _drop(held: dict[str, object] | dict[str, float], seen: tuple[Mapping[str, float], ...], now: float) -> None:

@@ -15,10 +15,9 @@ from typing import Any, Final
 import numpy as np
 
 from stasis_dialer.core.pacing.answer_rate import AnswerRate
-from stasis_dialer.core.pacing.attempts import BINS, STEP, Attempts, Outlook
+from stasis_dialer.core.pacing.attempts import Attempts, Outlook
 from stasis_dialer.core.pacing.budget import Budget
 from stasis_dialer.core.pacing.crowd import ExactCrowd, NormalCrowd
-from stasis_dialer.core.pacing.handling import EDGES as HANDLING_EDGES
 from stasis_dialer.core.pacing.handling import Handling
 from stasis_dialer.core.pacing.ledger import Ledger
 from stasis_dialer.core.pacing.lifetable import Array
@@ -33,9 +32,13 @@ EXACT_CALLS: Final = 150
 LONGEST_STEP: Final = 5.0
 """Seconds; a longer silence between two decisions is not time in which calls were watched."""
 REFRESH_EVENTS: Final = 20
-REFRESH_SECONDS: Final = 15.0
+REFRESH_SECONDS: Final = 60.0
+LEAST_REFRESH_SECONDS: Final = 5.0
 REFRESH_SECONDS_AT_START: Final = 2.0
 START_SECONDS: Final = 300.0
+UNKNOWN_PERSON_SHARE: Final = 0.8
+"""The chance that an answer is a person, of one whose ringing was not seen."""
+LARGEST_CHANCE: Final = 0.98
 WAIT_PRIOR: Final = 10.0
 GIVE_UP_FACTOR: Final = 1.0
 """A ringing call is given up when finding no agent is more likely than so many times theta."""
@@ -124,21 +127,19 @@ class PredictivePacer:
             self._pass(view.now, 0.0)
             return PacingDecision(0, self._all_given_up(view), "no_agents", {})
         tables = self._refreshed(view)
-        dialling, ringing = _bins(view.dialling_since, view.now), _bins(view.ringing_since, view.now)
-        expected = float(tables.outlook.dial_rate[dialling].sum() + tables.outlook.ring_rate[ringing].sum())
-        self._pass(view.now, expected)
         theta, why = self._budget.theta(view.now)
-        crowd = self._crowd(view, tables, dialling, ringing)
+        crowd = self._crowd(view, tables)
         seats = view.agents_ready + len(view.talking_since) + len(view.wrap_up_since) - view.waiting
         most, limit = room(view, self._limits, self._rate)
-        risk, place = self._place(crowd, seats, theta, most)
+        chances = crowd.chance(0, seats)
+        near, risk = float(chances[0]), float(chances[1:].mean())
+        place = 0 if risk > theta or theta <= 0.0 else self._most(crowd, seats, theta, most)
         one_each = view.agents_ready - in_flight(view) - view.waiting
         reason = why if place else "risk" if why == "predicted" else why
         if one_each > place:
             place, reason = min(one_each, most), "free_agents"
         if place >= most:
             reason = limit
-        near = float(crowd.chance(0, seats)[0])
         cancel = self._given_up(view, near, theta)
         inputs = {
             "theta": theta, "risk": risk, "risk_now": near, "seats": float(seats), "room": float(most),
@@ -149,45 +150,37 @@ class PredictivePacer:
         }  # fmt: skip
         return PacingDecision(place, cancel, reason, inputs)
 
-    def _place(self, crowd: ExactCrowd | NormalCrowd, seats: int, theta: float, most: int) -> tuple[float, int]:
-        """The most calls of which the last still has at most the risk theta, and the risk of the first."""
+    def _most(self, crowd: ExactCrowd | NormalCrowd, seats: int, theta: float, most: int) -> int:
+        """The most calls of which the last still has at most the risk theta; the first has."""
 
-        def risk(others: int) -> float:
-            return float(crowd.chance(others, seats)[1:].mean())
+        def fits(others: int) -> bool:
+            return float(crowd.chance(others, seats)[1:].mean()) <= theta
 
-        first = risk(0)
-        if first > theta or theta <= 0.0 or most <= 0:
-            return first, 0
+        if most <= 0:
+            return 0
         good, bad = 0, 1
-        while bad < most and risk(bad) <= theta:
+        while bad < most and fits(bad):
             good, bad = bad, 2 * bad
         bad = min(bad, most)
         while bad - good > 1:
             middle = (good + bad) // 2
-            good, bad = (middle, bad) if risk(middle) <= theta else (good, middle)
-        return first, bad
+            good, bad = (middle, bad) if fits(middle) else (good, middle)
+        return bad
 
-    def _crowd(self, view: PacingView, tables: Tables, dialling: Any, ringing: Any) -> ExactCrowd | NormalCrowd:
-        factor = self._answers.factor
-        new = np.minimum(tables.new * factor, 0.98)
-        detecting = _ages(view.detecting_since, view.now)
-        judged = np.zeros((0, len(new)))
-        if len(detecting):
-            shares = self._ledger.person_shares(view.detecting_since, 0.8)
-            judged = tables.detecting(detecting, shares)
-        talks, wraps = _work_bins(view.talking_since, view.now), _work_bins(view.wrap_up_since, view.now)
-        if view.agents_logged_in <= EXACT_AGENTS and len(dialling) + len(ringing) <= EXACT_CALLS:
-            calls = np.concatenate((tables.dialling[dialling], tables.ringing[ringing]))
-            rows = np.concatenate((np.minimum(calls * factor, 0.98), judged, tables.talk[talks], tables.wrap_up[wraps]))
-            return ExactCrowd(rows, new)
-        width = len(new)
-        calls = _counts(dialling, BINS) @ tables.powers["dialling"] + _counts(ringing, BINS) @ tables.powers["ringing"]
-        bins = len(HANDLING_EDGES) - 1
-        rest = _counts(talks, bins) @ tables.powers["talk"] + _counts(wraps, bins) @ tables.powers["wrap_up"]
-        first = factor * calls[:width] + rest[:width] + judged.sum(axis=0)
-        second = factor**2 * calls[width : 2 * width] + rest[width : 2 * width] + (judged**2).sum(axis=0)
-        third = factor**3 * calls[2 * width :] + rest[2 * width :] + (judged**3).sum(axis=0)
-        uncertain = self._answers.relative_variance * (factor * calls[:width]) ** 2
+    def _crowd(self, view: PacingView, tables: Tables) -> ExactCrowd | NormalCrowd:
+        """How many agents are needed at the moments to come, by the calls in flight and the agents' work."""
+        places = tables.places(view, self._ledger.person_shares(view.detecting_since, UNKNOWN_PERSON_SHARE))
+        calls = len(view.dialling_since) + len(view.ringing_since)
+        if view.agents_logged_in <= EXACT_AGENTS and calls <= EXACT_CALLS:
+            self._pass(view.now, float(tables.expected[places[:calls]].sum()))
+            factor = self._answers.factor
+            rows = tables.rows[places]
+            rows[:calls] = np.minimum(rows[:calls] * factor, LARGEST_CHANCE)
+            return ExactCrowd(rows, np.minimum(tables.new * factor, LARGEST_CHANCE))
+        first, second, third, answers, expected = tables.moments_of(places, self._answers.factor)
+        self._pass(view.now, expected)
+        uncertain = self._answers.relative_variance * answers**2
+        new = np.minimum(tables.new * self._answers.factor, LARGEST_CHANCE)
         return NormalCrowd(first, second, third, new, uncertain)
 
     # giving up
@@ -224,10 +217,10 @@ class PredictivePacer:
         if self._first_at is None or now < self._first_at:
             self._first_at = now
         is_starting = not self._is_warm and now - self._first_at < START_SECONDS
-        longest = REFRESH_SECONDS_AT_START if is_starting else REFRESH_SECONDS
+        longest, shortest = (REFRESH_SECONDS_AT_START, 1.0) if is_starting else (REFRESH_SECONDS, LEAST_REFRESH_SECONDS)
         age = now - self._tables_at
         tables = self._tables
-        if tables is not None and 0.0 <= age < longest and (self._changes < REFRESH_EVENTS or age < 1.0):
+        if tables is not None and 0.0 <= age < longest and (self._changes < REFRESH_EVENTS or age < shortest):
             return tables
         self._ledger.keep_only(view)
         give_up = self._limits.minimum_ring_seconds if self._limits.may_cancel else None
@@ -270,16 +263,3 @@ class PredictivePacer:
 
 def _ages(since: Mapping[str, float], now: float) -> Array:
     return np.maximum(now - np.fromiter(since.values(), float, len(since)), 0.0)
-
-
-def _bins(since: Mapping[str, float], now: float) -> Any:
-    return np.minimum((_ages(since, now) / STEP).astype(np.intp), BINS - 1)
-
-
-def _work_bins(since: Mapping[str, float], now: float) -> Any:
-    found = np.searchsorted(HANDLING_EDGES, _ages(since, now), side="right") - 1
-    return np.minimum(found, len(HANDLING_EDGES) - 2)
-
-
-def _counts(bins: Any, length: int) -> Array:
-    return np.bincount(bins, minlength=length).astype(float)
