@@ -213,7 +213,9 @@ class Dialer:
 
     def _pace(self, campaign: Campaign) -> _Pace | None:
         pace = self._paces.get(campaign.id)
-        limits = PacingLimits(max_channels=campaign.max_channels)
+        limits = PacingLimits(
+            max_channels=campaign.max_channels, calls_per_second=self._trunks.calls_per_second(campaign)
+        )
         if pace is None or pace.mode is not campaign.mode or pace.limits != limits:
             if campaign.mode not in LIVE_MODES:
                 self._cannot_dial(campaign, f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
