@@ -242,7 +242,10 @@ def _join_failed(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.JoinFailed)
     if event.bridge_id != call.bridge_id or not call.is_joining:
         return call, ()
-    return _seek_again(_marked(call, now, f"join failed {call.agent}"), now, is_agent_broken=event.is_bridge_gone)
+    again, commands = _seek_again(
+        _marked(call, now, f"join failed {call.agent}"), now, is_agent_broken=event.is_bridge_gone
+    )
+    return again, commands if event.is_bridge_gone else (m.Probe(call.call_id), *commands)
 
 
 def _agent_lost(call: Call, event: m.Event, now: float) -> Step:
@@ -253,8 +256,9 @@ def _agent_lost(call: Call, event: m.Event, now: float) -> Step:
 
 
 def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
-    """Back to the queue under the deadline that began with the answer."""
+    """Back to the queue under the deadline that began with the answer; when it is over, that was the last agent."""
     assert call.answered_at is not None
+    deadline = call.answered_at + call.campaign.answer_deadline_seconds
     queued = evolve(
         call,
         state=S.QUEUED,
@@ -263,8 +267,10 @@ def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
         bridge_id=None,
         offered_at=None,
         is_joining=False,
-        deadline=call.answered_at + call.campaign.answer_deadline_seconds,
+        deadline=deadline,
     )
+    if now >= deadline:
+        return _give_up(queued, now, is_agent_broken=is_agent_broken)
     return queued, (m.WithdrawSeek(is_agent_broken), m.SeekAgent())
 
 
@@ -276,14 +282,18 @@ def _agent_hung_up(call: Call, event: m.Event, now: float) -> Step:
 
 
 def _nobody_came(call: Call, event: m.Event, now: float) -> Step:
-    """The deadline for an agent: the message, or the end when there is none."""
+    return _give_up(call, now, is_agent_broken=call.is_joining)
+
+
+def _give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
+    """The deadline for an agent has passed: the message, or the end when there is none."""
     withdrawn = _marked(call, now, "given up", given_up_at=now, is_joining=False)
     media = call.campaign.safe_harbour_media
     if media is None or call.is_joining:
         closing, commands = _close(withdrawn, now, by="dialer")
-        return closing, (m.WithdrawSeek(is_agent_broken=call.is_joining), *commands)
+        return closing, (m.WithdrawSeek(is_agent_broken), *commands)
     playing = evolve(withdrawn, state=S.SAFE_HARBOUR, deadline=now + MESSAGE_SECONDS)
-    return playing, (m.WithdrawSeek(), m.PlayMessage(call.call_id, media))
+    return playing, (m.WithdrawSeek(is_agent_broken), m.PlayMessage(call.call_id, media))
 
 
 # --- the end --------------------------------------------------------------------------------------------------------

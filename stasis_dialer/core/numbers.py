@@ -76,8 +76,14 @@ def dial_endpoint(trunk: Trunk, number: str) -> str:
 
 
 def national(number: str) -> str:
-    """The number without its country code."""
-    parsed = phonenumbers.parse(f"+{number}")
+    """The number without its country code.
+
+    Raises: NumberRefused when it has none.
+    """
+    try:
+        parsed = phonenumbers.parse(f"+{number}")
+    except phonenumbers.NumberParseException as error:
+        raise NumberRefused(f"no such country code: number={masked(number)}; {error}") from error
     return phonenumbers.national_significant_number(parsed)
 
 

@@ -230,11 +230,11 @@ class Dialer:
             self._cannot_dial(campaign, f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
             return None
         try:
-            rate = sum(gate.trunk.calls_per_second for gate in self._trunks.of(campaign))
+            self._trunks.of(campaign)
         except Refused as error:
             self._cannot_dial(campaign, str(error))
             return None
-        return await self._paces.of(campaign, rate)
+        return await self._paces.of(campaign, self._trunks.calls_per_second(campaign))
 
     def _cannot_dial(self, campaign: Campaign, why: str) -> None:
         """Once for each reason: the campaign is looked at again and again."""

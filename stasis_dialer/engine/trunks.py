@@ -80,6 +80,11 @@ class Trunks:
             raise Refused(f"unknown trunk: campaign={campaign.name} trunk={unknown[0]}; the configuration has {known}")
         return [self._gates[name] for name in campaign.trunks] or list(self._gates.values())
 
+    def calls_per_second(self, campaign: Campaign) -> float:
+        """New calls a second that the campaign's trunks take together."""
+        gates = [gate for name, gate in self._gates.items() if not campaign.trunks or name in campaign.trunks]
+        return sum(gate.trunk.calls_per_second for gate in gates)
+
     def give_back(self, name: str) -> None:
         """A call on this trunk has ended."""
         gate = self._gates.get(name)

@@ -24,6 +24,10 @@ STOP_SECONDS = 10.0
 """How long a program may take for an orderly end before it is killed; MariaDB takes about 1 s, Asterisk less."""
 
 
+NAMED_SECONDS = 2.0
+"""A command line is there within milliseconds of the start; longer on a machine that is very busy."""
+
+
 class Process:
     """A program of a lab, running or not; `mark` is a text in its command line that only this lab's copy has."""
 
@@ -63,6 +67,18 @@ class Process:
                 raise LabError(f"program could not be started: program={self.name} error={error.strerror}") from error
         note = {"pid": self._child.pid, "started": start_ticks(self._child.pid)}
         self._pid_file.write_text(json.dumps(note))
+        self._wait_until_named()
+
+    def _wait_until_named(self) -> None:
+        """The kernel shows a new program's command line a moment after it began; others know it by that line."""
+        child = self._child
+        assert child is not None
+        with contextlib.suppress(LabError):
+            until(
+                lambda: child.poll() is not None or self._mark in _command_line(child.pid),
+                f"{self.name} to have a command line",
+                NAMED_SECONDS,
+            )
 
     @property
     def pid(self) -> int | None:

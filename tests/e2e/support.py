@@ -253,12 +253,12 @@ class Dialer:
     # -- agents ------------------------------------------------------------------------------------------------------
 
     def log_in(self, *extensions: str, campaign: int | None = None, connect: ConnectMode | None = None) -> None:
-        """Log agents in, and wait until each is available."""
+        """Log agents in, and wait until each can have customers."""
         body = {"campaigns": [campaign] if campaign else [], "connect": connect}
         for extension in extensions:
             self.ask("POST", f"/agents/{extension}/login", body)
         for extension in extensions:
-            self.wait_agent(extension, "available")
+            self.wait_agent(extension, "available", "reserved", "on_call", "wrap_up")
 
     def agent(self, extension: str) -> dict[str, Any]:
         """An agent who is logged in, or {}."""
@@ -603,12 +603,22 @@ class Stage:
             return None
         return found
 
-    def end_carrier_calls(self) -> None:
-        """Hang up at the far side whatever is left there, such as calls of a PBX that died."""
+    def customers(self, *states: str) -> list[dict[str, Any]]:
+        """The carrier's channels of customers, in these states of Asterisk's."""
+        return [
+            channel
+            for channel in self.lab.carrier.channels()
+            if channel["name"].startswith("PJSIP/pbx-")
+            and not channel["name"].startswith("PJSIP/pbx-to-phones-")
+            and channel["state"] in states
+        ]
+
+    def customers_hang_up(self, *states: str) -> None:
+        """Every customer who talks or waits (or who is in one of these states) hangs up now."""
         ari = self.lab.carrier.asterisk.ari
-        for channel in self.lab.carrier.channels():
+        for channel in self.customers(*(states or ("Up",))):
             with contextlib.suppress(AriRefused):
-                ari.delete(f"channels/{channel['id']}")
+                ari.delete(f"channels/{channel['id']}", reason="normal")
 
     def talking(self) -> list[tuple[str, set[str]]]:
         """The bridges in which a customer is with somebody."""

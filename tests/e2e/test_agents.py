@@ -10,8 +10,8 @@ from tests.e2e.support import LIMIT_SECONDS, Stage, timeline, wait_for
 
 ON_DEMAND = {"connect": ConnectMode.ON_DEMAND, "agent_ring_seconds": 1.0, "answer_deadline_seconds": 20.0}
 FIRST, SECOND = "1001", "1002"
-MESSAGE = "sound:stasis-dialer/agent-paused"
-"""The shortest message there is, 1.6 s."""
+MESSAGE = "sound:vm-goodbye"
+"""A short message, 0.9 s."""
 
 
 # --- on demand ------------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def test_given_a_phone_that_is_not_answered_then_its_agent_is_paused_and_the_nex
 ) -> None:
     dialer, ledger = floor.dialers[0], floor.ledger
     getattr(floor.lab.phone(FIRST), behaviour)()
-    customer = number(Fate.HUMAN, talk=5, serial=2)
+    customer = number(Fate.HUMAN, talk=1, serial=2)
     campaign = ledger.campaign([customer], **ON_DEMAND)
     dialer.log_in(FIRST, campaign=campaign)
     missed = dialer.wait_agent(FIRST, "paused")
@@ -97,7 +97,7 @@ def test_given_an_on_demand_agent_when_the_phone_unregisters_then_nobody_is_dial
 
 def test_given_an_on_demand_agent_in_a_call_when_the_phone_unregisters_then_the_call_goes_on(floor: Stage) -> None:
     dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
-    customer, next_one = number(Fate.HUMAN, talk=4, serial=5), number(Fate.HUMAN, talk=1, serial=6)
+    customer, next_one = number(Fate.HUMAN, talk=3, serial=5), number(Fate.HUMAN, talk=1, serial=6)
     campaign = ledger.campaign([customer, next_one], **ON_DEMAND)
     dialer.log_in(FIRST, campaign=campaign)
     dialer.wait_agent(FIRST, "on_call")
@@ -145,7 +145,7 @@ def test_given_an_always_on_agent_when_the_agent_hangs_up_in_a_call_then_both_ar
 
 def test_given_an_agent_in_a_call_when_asked_to_pause_and_log_out_then_it_happens_after_the_call(floor: Stage) -> None:
     dialer, ledger = floor.dialers[0], floor.ledger
-    first, second = number(Fate.HUMAN, talk=3, serial=17), number(Fate.HUMAN, talk=3, serial=18)
+    first, second = number(Fate.HUMAN, talk=2, serial=17), number(Fate.HUMAN, talk=2, serial=18)
     campaign = ledger.campaign([first])
     dialer.log_in(FIRST, campaign=campaign)
     dialer.wait_agent(FIRST, "on_call")
@@ -221,7 +221,7 @@ def test_given_many_customers_when_they_are_served_then_no_agent_ever_has_two(
 ) -> None:
     dialer, ledger, lab = floor.dialers[0], floor.ledger, floor.lab
     agents = lab.extensions[:4]
-    customers = [number(Fate.HUMAN, talk=1, serial=serial) for serial in range(100, 124)]
+    customers = [number(Fate.HUMAN, talk=1, serial=serial) for serial in range(100, 116)]
     campaign = ledger.campaign(customers, is_active=False, connect=connect, answer_deadline_seconds=10.0)
     dialer.log_in(*agents, campaign=campaign)
     crowds: list[object] = []
@@ -254,7 +254,7 @@ def test_given_the_only_agent_leaves_while_it_rings_when_the_customer_answers_th
 ) -> None:
     dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
     connect = ConnectMode.ON_DEMAND if how == "unregisters" else ConnectMode.ALWAYS_ON
-    customer, deadline = number(Fate.HUMAN, ring=4, serial=30), 1.0
+    customer, deadline = number(Fate.HUMAN, ring=3, serial=30), 0.5
     campaign = ledger.campaign(
         [customer], connect=connect, answer_deadline_seconds=deadline, safe_harbour_media=MESSAGE
     )
@@ -278,7 +278,7 @@ def test_given_the_only_agent_leaves_while_it_rings_when_the_customer_answers_th
     at = timeline(row)
     assert list(at)[-4:] == ["answered", "given up", "message played", "ended abandoned"]
     assert timedelta(0) <= at["given up"] - at["answered"] - timedelta(seconds=deadline) <= timedelta(seconds=1)
-    assert at["message played"] - at["given up"] >= timedelta(seconds=1.4)
+    assert at["message played"] - at["given up"] >= timedelta(seconds=0.7)
     assert row["bridged_at"] is None
     assert dialer.ask("GET", "/snapshot")["calls"] == {}
     assert ledger.disagreements() == []
@@ -300,7 +300,7 @@ def test_given_no_agent_is_free_when_the_customer_hangs_up_before_the_deadline_t
 
 def test_given_a_customer_who_waits_when_an_agent_becomes_free_then_they_talk(floor: Stage) -> None:
     dialer, ledger = floor.dialers[0], floor.ledger
-    customer = number(Fate.HUMAN, ring=3, talk=4, serial=32)
+    customer = number(Fate.HUMAN, ring=3, talk=2, serial=32)
     dialer.log_in(FIRST, campaign=ledger.campaign([customer], answer_deadline_seconds=20.0))
     wait_for(lambda: ledger.only_call(customer), "the call")
     dialer.ask("POST", f"/agents/{FIRST}/pause")

@@ -7,14 +7,14 @@ from stasis_dialer.lab.fates import Fate, number
 from tests.e2e.support import LIMIT_SECONDS, Stage, wait_for
 from tests.e2e.support_pairs import assert_served, hear, sessions, wait_heard, wait_pairs
 
-RINGS_12_SECONDS, TALKS_1_SECOND, TALKS_2_SECONDS, TALKS_12_SECONDS = 7, 2, 3, 7
+RINGS_FOR_EVER, RINGS_12_SECONDS, STAYS, TALKS_1_SECOND = 9, 7, 0, 2
 
 
 def test_given_pairs_that_talk_when_the_dialer_is_killed_and_started_then_they_go_on_and_get_their_cdr(
     stage: Stage,
 ) -> None:
     ledger, agents = stage.ledger, stage.lab.extensions[:3]
-    customers = [number(Fate.HUMAN, talk=TALKS_12_SECONDS, serial=serial) for serial in range(3)]
+    customers = [number(Fate.HUMAN, talk=STAYS, serial=serial) for serial in range(3)]
     later = [number(Fate.HUMAN, talk=1, serial=serial) for serial in range(10, 16)]
     ledger.campaign([*customers, *later])
     dialer = stage.dialer().start()
@@ -29,6 +29,7 @@ def test_given_pairs_that_talk_when_the_dialer_is_killed_and_started_then_they_g
     wait_heard(stage, pairs, hear(stage, pairs))
     adopted = {call["call_id"]: call["state"] for call in dialer.ask("GET", "/calls")}
     busy = {agent["call_id"] for agent in dialer.ask("GET", "/agents")}
+    stage.customers_hang_up()
     wait_for(lambda: ledger.undecided() == 0, "every lead to be dialled")
     ledger.wait_quiet()
 
@@ -87,50 +88,38 @@ def test_given_many_short_calls_when_the_dialer_is_killed_again_and_again_then_n
     assert {extension for extension, _ in sessions(stage).items()} == set(lab.extensions)
 
 
-def test_given_live_calls_when_the_dialer_is_asked_to_end_then_they_finish_and_no_other_is_placed(
+def test_given_live_calls_when_the_dialer_is_asked_to_end_then_it_waits_for_them_and_leaves_those_who_talk(
     stage: Stage,
 ) -> None:
-    ledger, agents = stage.ledger, stage.lab.extensions[:2]
-    customers = [number(Fate.HUMAN, ring=3, talk=TALKS_2_SECONDS, serial=serial) for serial in range(20)]
-    ledger.campaign(customers)
-    dialer = stage.dialer().start()
+    ledger, agents = stage.ledger, stage.lab.extensions[:3]
+    talks = number(Fate.HUMAN, talk=STAYS, serial=1)
+    rings = number(Fate.NO_ANSWER, ring=RINGS_FOR_EVER, serial=2)
+    finishes = number(Fate.HUMAN, ring=3, talk=TALKS_1_SECOND, serial=3)
+    others = [number(Fate.BUSY, serial=serial) for serial in range(10, 20)]
+    ledger.campaign([talks, rings, finishes, *others])
+    dialer = stage.dialer(engine={"stop_timeout_seconds": 5}).start()
     dialer.log_in(*agents)
-    wait_for(lambda: len(stage.lab.carrier.invites()) == 2, "two calls")
+    pairs = wait_pairs(stage, 1)
+    wait_for(lambda: len(stage.lab.carrier.invites()) == 3, "three calls")
+    before = sessions(stage)
 
     dialer.ask_to_end()
     wait_for(lambda: not dialer.is_ready, "the dialer to be not ready any more")
     code = dialer.wait_ended()
-
-    assert code == 0
-    assert Counter(row["disposition"] for row in ledger.calls()) == {"answered": 2}
-    assert ledger.lead_counts() == {"completed": 2, "pending": 18}
-    assert ledger.disagreements() == []
-    dialer.start()
-    assert {agent["extension"] for agent in dialer.ask("GET", "/agents")} == set(agents)
-    ledger.execute("UPDATE discador_campanhas SET status = 'finished'")
-
-
-def test_given_a_pair_that_talks_too_long_when_the_dialer_ends_then_it_is_left_talking_and_adopted(
-    stage: Stage,
-) -> None:
-    ledger, agents = stage.ledger, stage.lab.extensions[:2]
-    talks = number(Fate.HUMAN, talk=TALKS_12_SECONDS, serial=1)
-    rings = number(Fate.NO_ANSWER, ring=9, serial=2)
-    ledger.campaign([talks, rings])
-    dialer = stage.dialer(engine={"stop_timeout_seconds": 1}).start()
-    dialer.log_in(*agents)
-    pairs = wait_pairs(stage, 1)
-    before = sessions(stage)
-
-    code = dialer.stop()
     wait_heard(stage, pairs, hear(stage, pairs))
-    given_up = ledger.ended_call(rings)
+    given_up, finished = ledger.ended_call(rings), ledger.ended_call(finishes)
     left = set(stage.channels())
+    invites = [invite.number for invite in stage.lab.carrier.invites()]
     dialer.start()
     wait_heard(stage, pairs, hear(stage, pairs))
+    stage.customers_hang_up()
     ledger.ended_call(talks)
+    wait_for(lambda: ledger.undecided() == 0, "the others to be dialled")
+    ledger.wait_quiet()
 
     assert code == 0
+    assert sorted(invites) == sorted([talks, rings, finishes])
+    assert (finished["disposition"], finished["hung_up_by"]) == ("answered", "customer")
     assert (given_up["disposition"], given_up["hung_up_by"]) == ("cancelled", "dialer")
     assert left == pairs.keys() | {leg for _, leg in before.values()}
     assert sessions(stage) == before
@@ -142,8 +131,8 @@ def test_given_a_running_dialer_when_another_takes_the_application_then_the_firs
     stage: Stage,
 ) -> None:
     ledger, lab = stage.ledger, stage.lab
-    talks = [number(Fate.HUMAN, talk=TALKS_12_SECONDS, serial=serial) for serial in range(2)]
-    others = [number(Fate.BUSY, serial=serial) for serial in range(200)]
+    talks = [number(Fate.HUMAN, talk=STAYS, serial=serial) for serial in range(2)]
+    others = [number(Fate.BUSY, serial=serial) for serial in range(120)]
     ledger.campaign([*talks, *others])
     first = stage.dialer().start()
     first.log_in(*lab.extensions[:6])
@@ -151,6 +140,8 @@ def test_given_a_running_dialer_when_another_takes_the_application_then_the_firs
 
     second = stage.dialer().start()
     code = first.wait_ended()
+    wait_heard(stage, pairs, hear(stage, pairs))
+    stage.customers_hang_up()
     wait_for(lambda: ledger.undecided() == 0, "every lead to be dialled", 2 * LIMIT_SECONDS)
     ledger.wait_quiet()
 

@@ -13,7 +13,7 @@ from tests.e2e.support import Dialer, Stage, wait_for
 from tests.e2e.support_pairs import assert_served, hear, pairs_of, sessions, wait_heard, wait_pairs
 
 OUTAGE = timedelta(seconds=5)
-TALKS_1_SECOND, TALKS_3_SECONDS, TALKS_12_SECONDS = 2, 4, 7
+STAYS, TALKS_3_SECONDS = 0, 4
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def test_given_calls_when_the_link_to_asterisk_is_cut_for_5_seconds_then_none_is
     proxy: CuttableProxy, stage: Stage, how: str
 ) -> None:
     ledger, lab = stage.ledger, stage.lab
-    talks = [number(Fate.HUMAN, talk=TALKS_12_SECONDS, serial=serial) for serial in range(2)]
-    answers_meanwhile = [number(Fate.HUMAN, ring=4, talk=TALKS_12_SECONDS, serial=serial) for serial in range(10, 12)]
+    talks = [number(Fate.HUMAN, talk=STAYS, serial=serial) for serial in range(2)]
+    answers_meanwhile = [number(Fate.HUMAN, ring=4, talk=STAYS, serial=serial) for serial in range(10, 12)]
     later = [number(Fate.BUSY, serial=serial) for serial in range(20, 60)]
     campaign = ledger.campaign([*talks, *answers_meanwhile], answer_deadline_seconds=20.0)
     dialer = stage.dialer(ari={"url": proxy.url}).start()
@@ -55,6 +55,7 @@ def test_given_calls_when_the_link_to_asterisk_is_cut_for_5_seconds_then_none_is
     proxy.restore()
     dialer.wait_ready()
     wait_for(lambda: len(pairs_of(stage)) == 4, "those who answered meanwhile to be served")
+    stage.customers_hang_up()
     wait_for(lambda: ledger.undecided() == 0, "every lead to be dialled")
     ledger.wait_quiet()
 
@@ -71,7 +72,7 @@ def test_given_calls_when_the_database_is_away_for_5_seconds_then_they_go_on_and
     stage: Stage, how: str
 ) -> None:
     ledger, lab = stage.ledger, stage.lab
-    talks = [number(Fate.HUMAN, talk=TALKS_12_SECONDS, serial=serial) for serial in range(2)]
+    talks = [number(Fate.HUMAN, talk=STAYS, serial=serial) for serial in range(2)]
     ends_meanwhile = [number(Fate.HUMAN, talk=TALKS_3_SECONDS, serial=serial) for serial in range(10, 12)]
     others = [number(Fate.BUSY if serial % 2 else Fate.HUMAN, talk=1, serial=serial) for serial in range(20, 80)]
     ledger.campaign([*talks, *ends_meanwhile, *others])
@@ -89,6 +90,7 @@ def test_given_calls_when_the_database_is_away_for_5_seconds_then_they_go_on_and
     ended = datetime.now(UTC)
     lab.mariadb.start()
     dialer.wait_ready()
+    stage.customers_hang_up()
     wait_for(lambda: ledger.undecided() == 0, "every lead to be dialled")
     ledger.wait_quiet()
 
@@ -102,7 +104,7 @@ def test_given_calls_when_the_database_is_away_for_5_seconds_then_they_go_on_and
 
 def test_given_calls_when_asterisk_dies_and_comes_back_then_they_are_closed_and_dialling_goes_on(stage: Stage) -> None:
     ledger, lab = stage.ledger, stage.lab
-    talks = [number(Fate.HUMAN, talk=0, serial=serial) for serial in range(2)]
+    talks = [number(Fate.HUMAN, talk=STAYS, serial=serial) for serial in range(2)]
     rings = [number(Fate.NO_ANSWER, ring=9, serial=serial) for serial in range(10, 12)]
     later = [number(Fate.HUMAN, talk=1, serial=serial) for serial in range(20, 26)]
     campaign = ledger.campaign([*talks, *rings, *later])
@@ -128,7 +130,7 @@ def test_given_calls_when_asterisk_dies_and_comes_back_then_they_are_closed_and_
     assert {row["unique_id"] for row in closed[:2]} == pairs.keys()
     assert [row["disposition"] for row in served] == ["answered"] * len(later)
     assert ledger.lead_counts() == {"completed": 8, "pending": 2}
-    stage.end_carrier_calls()
+    stage.customers_hang_up("Up", "Ring")
     ledger.wait_quiet()
     assert ledger.overlaps() == ledger.disagreements() == []
 

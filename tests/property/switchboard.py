@@ -15,6 +15,8 @@ from random import Random
 from stasis_dialer.ari import Response
 from stasis_dialer.core import messages as m
 
+LEGS_THAT_TALK = 2
+"""An agent and one customer: nobody else may ever hear them."""
 TIMEOUT_SECONDS = 5.0
 """After which a request counts as unanswered."""
 DELAYS = (0.0, 0.0, 0.001, 0.02, 0.5, 4.0, 12.0)
@@ -60,6 +62,8 @@ class Switchboard:
         self._hear = hear
         self.channels: dict[str, Channel] = {}
         self.bridges: set[str] = set()
+        self.crowds: list[list[str]] = []
+        """Who was in one bridge with too many others."""
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
@@ -134,6 +138,8 @@ class Switchboard:
         if channel is None:
             return (m.JoinFailed(command.bridge_id, "no channel"),)
         channel.bridge = command.bridge_id
+        if len(self.legs_in(command.bridge_id)) > LEGS_THAT_TALK:
+            self.crowds.append(self.legs_in(command.bridge_id))
         self._tell(channel.id, m.Joined(command.bridge_id))
         return (m.Joined(command.bridge_id),)
 

@@ -64,7 +64,7 @@ class Deed:
 
 
 DEEDS = ("call",) * 12 + ("log_in", "phone_logs_in", "log_out", "pause", "unpause", "wrap_up_done")
-DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered")
+DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
 deeds = st.builds(
     Deed,
     at=st.sampled_from([0.0, 0.0, 1.0, 1.5, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 90.0, 150.0, 200.0]),
@@ -178,6 +178,7 @@ class World:
             "app",
             "PJSIP/{extension}",
         )
+        self.gaps: list[asyncio.Task[None]] = []
         self.placed: list[str] = []
         self.opened: list[str] = []
 
@@ -270,6 +271,11 @@ class World:
         if self.placed:
             self.board.end(self.placed[-1 - deed.who % len(self.placed)], 16)
 
+    def _gap(self, deed: Deed, extension: str) -> None:
+        """The events' socket was away and is back."""
+        task = asyncio.get_running_loop().create_task(self.recovery.after_gap())
+        self.gaps.append(task)
+
     def _stop_call(self, deed: Deed, extension: str) -> None:
         self.calls.stop(lambda call: call.call_id == self.placed[-1 - deed.who % len(self.placed)])
 
@@ -282,6 +288,7 @@ async def play(deeds: Sequence[Deed], random: Random, odds: Odds, campaign: Camp
         await asyncio.sleep(max(0.0, deed.at - world.clock.now()))
         world.do(deed)
     await asyncio.sleep(STORY_SECONDS + LATEST_SECONDS - world.clock.now())
+    await asyncio.gather(*world.gaps)
     await world.recovery.after_gap()
     await asyncio.sleep(CALM_SECONDS)
     everything_is_given_back(world)
@@ -297,6 +304,7 @@ async def play(deeds: Sequence[Deed], random: Random, odds: Odds, campaign: Camp
 def everything_is_given_back(world: World) -> None:
     """Time has passed: every call has ended once, and no agent waits for anything."""
     assert world.dispatcher.broken == 0
+    assert world.board.crowds == []
     assert world.calls.all() == []
     assert world.ended == Counter(world.placed)
     assert sorted(record.call_id for record, _ in world.books.finished) == sorted(world.placed)
@@ -354,9 +362,15 @@ def _only_defects(_logger: Any, name: str, fields: Any) -> str:
     raise structlog.DropEvent
 
 
-@given(st.lists(deeds, min_size=1, max_size=30), st.integers(0, 2**32), odds, campaigns)
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=3),
+    st.lists(deeds, min_size=1, max_size=30),
+    st.integers(0, 2**32),
+    odds,
+    campaigns,
+)
 def test_given_any_story_when_time_passes_then_everything_is_given_back_once(
-    deeds: list[Deed], chance: int, odds: Odds, campaign: Campaign
+    on_demand: list[bool], deeds: list[Deed], chance: int, odds: Odds, campaign: Campaign
 ) -> None:
-    logged_in = [Deed(0.0, "log_in", who, is_on_demand) for who, is_on_demand in ((0, False), (1, True))]
+    logged_in = [Deed(0.0, "log_in", who, is_on_demand) for who, is_on_demand in enumerate(on_demand)]
     run(lambda: play([*logged_in, *deeds], Random(chance), odds, campaign))

@@ -174,7 +174,7 @@ def test_given_the_message_plays_when_an_agent_is_ready_then_it_is_too_late() ->
 
 def test_given_the_join_failed_when_time_is_left_then_another_agent_is_sought_under_the_same_deadline() -> None:
     story = joining(at=10.0).hears(m.JoinFailed("b1", "no such bridge"), at=10.2)
-    assert story.last == (m.WithdrawSeek(), m.SeekAgent())
+    assert story.last == (m.Probe("c1"), m.WithdrawSeek(), m.SeekAgent())
     assert story.call.state is S.QUEUED
     assert story.call.deadline == 12.0
     assert (story.call.agent, story.call.agent_leg_id, story.call.bridge_id) == (None, None, None)
@@ -186,13 +186,15 @@ def test_given_the_join_failed_then_the_agent_counts_as_broken_only_when_the_bri
 ) -> None:
     """A customer who hangs up at the moment of the join must not cost an agent the session."""
     story = joining().hears(m.JoinFailed("b1", "why", is_bridge_gone))
-    assert story.last == (m.WithdrawSeek(is_agent_broken=is_bridge_gone), m.SeekAgent())
+    looks = () if is_bridge_gone else (m.Probe("c1"),)
+    assert story.last == (*looks, m.WithdrawSeek(is_agent_broken=is_bridge_gone), m.SeekAgent())
 
 
 def test_given_the_join_failed_when_the_deadline_is_over_already_then_it_passes_at_once() -> None:
-    story = joining(at=10.0).hears(m.JoinFailed("b1"), at=14.0)
-    assert story.call.deadline == 12.0
-    assert story.reaches_its_deadline().call.state is S.CLOSING
+    """Otherwise a customer whose channel is dead would be offered to one agent after the other for ever."""
+    story = joining(WITH_MESSAGE, at=10.0).hears(m.JoinFailed("b1", "gone", is_bridge_gone=True), at=14.0)
+    assert story.last == (m.WithdrawSeek(is_agent_broken=True), m.PlayMessage("c1", MESSAGE))
+    assert joining(at=10.0).hears(m.JoinFailed("b1"), at=14.0).call.state is S.CLOSING
 
 
 def test_given_the_join_is_never_answered_when_its_limit_passes_then_the_agent_counts_as_broken() -> None:
