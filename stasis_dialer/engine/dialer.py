@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,11 +18,11 @@ from typing import Any, Final, Protocol
 import structlog
 
 from stasis_dialer.core import routing, schedule
-from stasis_dialer.core.call import CallState
+from stasis_dialer.core.call import UNANSWERED, CallState
 from stasis_dialer.core.model import LIVE_MODES, Campaign, DialMode, Lead, Reservation
 from stasis_dialer.core.numbers import lead_number
 from stasis_dialer.core.pacing import Pacer, PacingDecision, PacingLimits, PacingView, make_pacer
-from stasis_dialer.engine.calls import Calls, in_flight, waiting
+from stasis_dialer.engine.calls import Calls, waiting
 from stasis_dialer.engine.campaigns import REFRESH_SECONDS, CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
@@ -35,6 +36,7 @@ EMPTY_SECONDS: Final = 1.0
 """How long a campaign that had no lead to give is not asked again: the database's share of an idle campaign."""
 GATHER_SECONDS: Final = 0.02
 """From one look at the campaigns to the next: what is freed meanwhile is dialled by one transaction."""
+AGENT_STILL_NEEDED: Final = UNANSWERED | {CallState.QUEUED}
 LARGEST_BATCH: Final = 100
 """Leads taken by one transaction."""
 
@@ -162,11 +164,7 @@ class Dialer:
 
     def _shares(self, campaigns: Sequence[Campaign]) -> dict[int, int]:
         """The free agents each campaign may count on; calls that may still need one hold theirs."""
-        claims = {}
-        for campaign in campaigns:
-            live = self._calls.of(campaign.id)
-            queued = sum(1 for call in live if call.state is CallState.QUEUED)
-            claims[campaign.id] = len(in_flight(live)) + queued
+        claims = Counter(call.campaign.id for call in self._calls.all() if call.state in AGENT_STILL_NEEDED)
         return routing.share_agents(self._desk.free(), claims, [campaign.id for campaign in campaigns])
 
     async def _dial(self, campaign: Campaign, share: int) -> None:
