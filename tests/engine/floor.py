@@ -8,6 +8,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.model import Campaign, CampaignStatus, ConnectMode, Disposition, Trunk
 from stasis_dialer.db.leads import NewLead
@@ -47,13 +48,17 @@ def number(n: int) -> str:
 class Floor:
     """Campaigns, leads, agents and calls; `placed` and `ended` tell what happened to the calls."""
 
-    def __init__(self, *trunks: Trunk, app: str = APP, store: MemoryStore | None = None) -> None:
+    def __init__(self, *trunks: Trunk, before: Floor | None = None) -> None:
+        """`before`: the floor of the process that was killed; its database and its telephones are there still."""
+        app = APP
         self.clock = VirtualClock()
-        self.store = store or MemoryStore()
-        self.board = Switchboard(Random(0), Odds(), 0.0, lambda leg, event: self.dispatcher.post_to_leg(leg, event))
+        self.store = before.store if before else MemoryStore()
+        self.board = before.board if before else Switchboard(Random(0), Odds(), 0.0, self._hear)
+        self.board.hear = self._hear
         self.board.person_at = self._person_at
-        self.people: dict[str, Person] = {}
-        self.anybody = Person(picks_up_after=3.0, hangs_up_after=30.0)
+        self.board.is_deaf = False
+        self.people: dict[str, Person] = before.people if before else {}
+        self.anybody = before.anybody if before else Person(picks_up_after=3.0, hangs_up_after=30.0)
         self.trunks = Trunks(trunks or (TRUNK,), self.clock)
         self.dispatcher = Dispatcher(self.clock, self.board.execute)
         self.journal = Journal(self.store.calls, self.store.agents)
@@ -91,6 +96,7 @@ class Floor:
             app,
             ENDPOINT,
         )
+        self.successor: Floor | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- what a test arranges ---------------------------------------------------------------------------------------
@@ -121,7 +127,24 @@ class Floor:
         """The dialer dials and the journal writes."""
         self._tasks += [asyncio.create_task(self.journal.run()), asyncio.create_task(self.dialer.run())]
 
+    async def is_killed(self) -> Floor:
+        """The process dies at once, and another one starts; what happens in between is heard by nobody."""
+        await self.stop()
+        self.board.is_deaf = True
+        return self
+
+    async def starts_again(self) -> Floor:
+        """The next process, after it has taken over what it found."""
+        floor = Floor(before=self)
+        await floor.book.refresh()
+        await floor.recovery.after_start(floor.store.calls, floor.store.agents, floor.store.leads)
+        floor.start()
+        self.successor = floor
+        return floor
+
     async def stop(self) -> None:
+        if self.successor is not None:
+            await self.successor.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -144,6 +167,9 @@ class Floor:
         """Calls that may still need an agent."""
         states = (CallState.ORIGINATING, CallState.RINGING, CallState.QUEUED)
         return sum(call.state in states for call in self.calls.all())
+
+    def _hear(self, leg_id: str, event: m.Event) -> bool:
+        return self.dispatcher.post_to_leg(leg_id, event)
 
     def _person_at(self, endpoint: str) -> Person:
         return self.people.get(endpoint, self.anybody)

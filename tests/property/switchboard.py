@@ -68,7 +68,9 @@ class Switchboard:
         self._random = random
         self._odds = odds
         self._calm_at = calm_at
-        self._hear = hear
+        self.hear = hear
+        self.is_deaf = False
+        """Whether the events' socket is away: what happens now is heard by nobody."""
         self.person_at: Callable[[str], Person] | None = None
         """Who sits at an endpoint; None: chance decides."""
         self.dialled: list[tuple[float, str]] = []
@@ -242,7 +244,7 @@ class Switchboard:
 
     def _tell(self, leg_id: str, event: m.Event) -> None:
         """Send an event on its way."""
-        if self._happens(self._odds.event_lost):
+        if self.is_deaf or self._happens(self._odds.event_lost):
             return
         for _ in range(2 if self._happens(self._odds.event_twice) else 1):
             delay = self._random.choice(DELAYS) if self._happens(self._odds.event_late) else 0.0
@@ -250,7 +252,7 @@ class Switchboard:
 
     def _arrive(self, leg_id: str, event: m.Event) -> None:
         """As the service does: a leg of ours that nobody owns is hung up when it enters Stasis."""
-        if not self._hear(leg_id, event) and isinstance(event, m.LegCreated):
+        if not self.hear(leg_id, event) and isinstance(event, m.LegCreated):
             self.end(leg_id, 16)
 
     def _later(self, channel: Channel, seconds: float, action: Callable[[], object]) -> None:
