@@ -31,10 +31,12 @@ def share_agents(
     """How many of the free agents each campaign may count on; an agent shared by campaigns is counted once.
 
     `free` holds, for each available agent, the campaigns served (empty: all); `claims` each campaign's calls in flight
-    that may still ask for an agent; `order` the campaigns in the order of their turn. Each claim takes an agent first,
-    the one who serves fewest campaigns; the rest go around one by one.
+    that may still ask for an agent, those of campaigns that no longer dial included; `order` the campaigns that dial in
+    the order of their turn. Each claim takes an agent first, the one who serves fewest campaigns; the rest go around
+    one by one.
     """
-    groups: Counter[frozenset[int]] = Counter(serves if serves else frozenset(order) for serves in free)
+    claiming = [*order, *sorted(claims.keys() - set(order))]
+    groups: Counter[frozenset[int]] = Counter(serves if serves else frozenset(claiming) for serves in free)
 
     def take(campaign: int) -> bool:
         fitting = [group for group, count in groups.items() if count and campaign in group]
@@ -43,7 +45,7 @@ def share_agents(
         groups[min(fitting, key=lambda group: (len(group), sorted(group)))] -= 1
         return True
 
-    shares = dict.fromkeys(order, 0)
+    shares = dict.fromkeys(claiming, 0)
 
     def give(campaign: int) -> bool:
         if not take(campaign):
@@ -51,7 +53,7 @@ def share_agents(
         shares[campaign] += 1
         return True
 
-    for campaign in order:
+    for campaign in claiming:
         for _ in range(claims.get(campaign, 0)):
             if not give(campaign):
                 break

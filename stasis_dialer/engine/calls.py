@@ -15,7 +15,7 @@ import structlog
 from stasis_dialer.core import call as call_machine
 from stasis_dialer.core import cdr, schedule
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import UNANSWERED, Call, CallState
+from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.model import Campaign, Reservation, Trunk
 from stasis_dialer.core.numbers import dial_endpoint, masked
 from stasis_dialer.engine.actor import Actor
@@ -191,11 +191,6 @@ class Calls:
             agent=call.agent,
         )
         self._on_end(call)
-
-
-def in_flight(calls: Iterable[Call]) -> list[Call]:
-    """Calls that may still ask for an agent: placed, not answered, not given up."""
-    return [call for call in calls if call.state in UNANSWERED]
 
 
 def waiting(calls: Iterable[Call]) -> list[Call]:

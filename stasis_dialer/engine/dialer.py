@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -16,11 +17,11 @@ from typing import Any, Final, Protocol
 import structlog
 
 from stasis_dialer.core import schedule
-from stasis_dialer.core.call import CallState
+from stasis_dialer.core.call import UNANSWERED, CallState
 from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, DialMode, Lead, Reservation
 from stasis_dialer.core.numbers import lead_number
 from stasis_dialer.core.pacing import PacingDecision, share_room
-from stasis_dialer.engine.calls import Calls, in_flight
+from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import REFRESH_SECONDS, CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.decision_log import DecisionLog
@@ -154,7 +155,7 @@ class Dialer:
         """Decide for every campaign, share the trunks' room out, then place."""
         paces = {campaign.id: await self._pace(campaign) for campaign in campaigns}
         paced = [campaign for campaign in campaigns if paces[campaign.id] is not None]
-        rows = rosters(self._desk.agents(), self._claims(paced), [campaign.id for campaign in paced])
+        rows = rosters(self._desk.agents(), self._claims(), [campaign.id for campaign in paced])
         for campaign in paced:
             pace = paces[campaign.id]
             assert pace is not None
@@ -168,14 +169,16 @@ class Dialer:
             reserved = await self._dial(campaign, pace, room[campaign.id]) if room[campaign.id] else 0
             self._decisions.note(campaign.id, pace.decision, reserved)
 
-    def _claims(self, campaigns: Sequence[Campaign]) -> dict[int, int]:
-        """Calls that hold a free agent: those who wait and, in progressive campaigns, those in flight."""
-        claims = {}
-        for campaign in campaigns:
-            live = self._calls.of(campaign.id)
-            queued = sum(1 for call in live if call.state is CallState.QUEUED)
-            claims[campaign.id] = queued + (len(in_flight(live)) if campaign.mode is DialMode.PROGRESSIVE else 0)
-        return claims
+    def _claims(self) -> Counter[int]:
+        """Calls that hold a free agent, of whatever campaign: those who wait and, where one call is for one agent,
+        those in flight.
+        """
+        return Counter(
+            call.campaign.id
+            for call in self._calls.all()
+            if call.state is CallState.QUEUED
+            or (call.state in UNANSWERED and call.campaign.mode is DialMode.PROGRESSIVE)
+        )
 
     def _room(self, campaigns: Sequence[Campaign], wants: Mapping[int, int]) -> dict[int, int]:
         """How many calls each may place on the trunks now; short room goes by the campaigns' weights."""

@@ -218,7 +218,7 @@ class Recovery:
         if call.state is CallState.QUEUED:
             self._desk.seek(call)
         elif call.state is CallState.BRIDGED and call.agent is not None:
-            if call.agent_leg_id not in seen.channels:
+            if call.agent_leg_id not in seen.bridges.get(seen.bridge_of(call.call_id) or "", ()):
                 self._post(call.call_id, m.AgentLost(call.agent))
         elif call.state is CallState.ORIGINATING:
             self._post(call.call_id, m.StopRequested())
@@ -337,7 +337,10 @@ def revive_agent(
     at: Callable[[datetime], float],
     now: float,
 ) -> tuple[Agent, tuple[m.Command, ...]]:
-    """The session as its row and its leg tell, and what mends it; `call_id` is the customer in the agent's bridge."""
+    """The session as its row and its leg tell, and what mends it; `call_id` is the customer in the agent's bridge.
+
+    A leg that still rings is as good as none: whoever picks up would hear nobody, or a customer without a warning.
+    """
     since = at(session.state_since) if session.state_since else now
     agent = Agent(
         session_id=session.session_id,
@@ -357,7 +360,7 @@ def revive_agent(
     )
     return found_again(
         agent,
-        is_leg_there=session.leg_id in seen.channels,
+        is_leg_there=seen.channels.get(session.leg_id or "", {}).get("state") == "Up",
         is_in_bridge=session.leg_id in seen.bridges.get(session.bridge_id or "", ()),
         call_id=call_id,
         now=now,

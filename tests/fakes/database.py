@@ -29,6 +29,7 @@ from stasis_dialer.core.model import (
 )
 from stasis_dialer.db.agents import MAX_EXTENSION, PanelRow, StateInterval
 from stasis_dialer.db.campaigns import CampaignCounters, StoredCampaign
+from stasis_dialer.db.decisions import PacingDecision
 from stasis_dialer.db.dnc import DoNotCall
 from stasis_dialer.db.leads import DueCounts, Inserted, NewLead
 from stasis_dialer.db.reservation import LEASE_EXPIRED, LEGACY_RETRY_SECONDS, RefusedLead, ReleasedLead, Reserved
@@ -72,6 +73,7 @@ class MemoryStore:
         self.agents = MemoryAgents(self)
         self.dnc = MemoryDoNotCallList(self)
         self.recovery = MemoryRecovery(self)
+        self.decisions = MemoryDecisions(self)
 
     async def open(self) -> None:
         self.commit(lambda: None)
@@ -483,3 +485,49 @@ def _next_whole_second(moment: datetime | None) -> datetime | None:
     if moment is not None and moment.microsecond:
         return moment.replace(microsecond=0) + timedelta(seconds=1)
     return moment
+
+
+class MemoryDecisions:
+    """`PacingDecisions` in memory."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.written: list[PacingDecision] = []
+        self.kept: dict[tuple[int, str], tuple[dict[str, Any], datetime]] = {}
+
+    async def write(self, decisions: Sequence[PacingDecision]) -> None:
+        self.store.commit(lambda: self.written.extend(decisions))
+
+    async def latest(self, campaign_id: int, limit: int = 20) -> list[PacingDecision]:
+        mine = [decision for decision in self.written if decision.campaign_id == campaign_id]
+        return self.store.commit(lambda: mine[::-1][:limit])
+
+    async def save_snapshot(self, campaign_id: int, mode: str, snapshot: Mapping[str, Any], now: datetime) -> None:
+        def keep() -> None:
+            for key in [key for key in self.kept if key[0] == campaign_id]:
+                del self.kept[key]
+            self.kept[campaign_id, mode] = (msgspec.json.decode(msgspec.json.encode(snapshot)), now)
+
+        self.store.commit(keep)
+
+    async def snapshot(self, campaign_id: int, mode: str) -> tuple[dict[str, Any], datetime] | None:
+        return self.store.commit(lambda: self.kept.get((campaign_id, str(mode))))
+
+    async def abandonment(self, campaign_id: int, since: datetime) -> tuple[int, int]:
+        def count() -> tuple[int, int]:
+            answered = [
+                record
+                for record in self.store.records.values()
+                if record.campaign_id == campaign_id
+                and record.started_at is not None
+                and record.started_at >= since
+                and record.answered_at is not None
+                and (
+                    record.disposition in (Disposition.ANSWERED, Disposition.ABANDONED)
+                    or (record.disposition is None and record.bridged_at is not None)
+                )
+            ]
+            lost = [record for record in answered if record.disposition is Disposition.ABANDONED]
+            return len(lost), len(answered)
+
+        return self.store.commit(count)

@@ -31,6 +31,7 @@ class Channel:
     """One leg as the switchboard has it."""
 
     id: str
+    endpoint: str = ""
     is_dialled: bool = False
     is_up: bool = False
     bridge: str | None = None
@@ -39,6 +40,14 @@ class Channel:
     @property
     def state(self) -> str:
         return "Up" if self.is_up else "Ringing" if self.is_dialled else "Down"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who picks up after so many seconds and hangs up after so many more; None: never."""
+
+    picks_up_after: float | None = 1.0
+    hangs_up_after: float | None = None
 
 
 @dataclass
@@ -59,7 +68,13 @@ class Switchboard:
         self._random = random
         self._odds = odds
         self._calm_at = calm_at
-        self._hear = hear
+        self.hear = hear
+        self.is_deaf = False
+        """Whether the events' socket is away: what happens now is heard by nobody."""
+        self.person_at: Callable[[str], Person] | None = None
+        """Who sits at an endpoint; None: chance decides."""
+        self.dialled: list[tuple[float, str]] = []
+        """When which endpoint was dialled."""
         self.channels: dict[str, Channel] = {}
         self.bridges: set[str] = set()
         self.crowds: list[list[str]] = []
@@ -85,7 +100,7 @@ class Switchboard:
     def _CreateLeg(self, command: m.CreateLeg) -> tuple[m.Event, ...]:
         if command.leg_id in self.channels:
             return (m.OriginateRejected(409),)
-        self.channels[command.leg_id] = Channel(command.leg_id)
+        self.channels[command.leg_id] = Channel(command.leg_id, command.endpoint)
         self._tell(command.leg_id, m.LegCreated())
         return ()
 
@@ -96,6 +111,11 @@ class Switchboard:
         if channel.is_dialled or channel.is_up:
             return (m.DialRejected(409),)
         channel.is_dialled = True
+        self.dialled.append((asyncio.get_running_loop().time(), channel.endpoint))
+        self._later(channel, command.timeout_seconds, lambda: channel.is_up or self.end(channel.id, 19))
+        if self.person_at is not None:
+            self._ring(channel, self.person_at(channel.endpoint))
+            return ()
         ring, fate = self._random.choice(RINGS), self._random.randrange(100)
         if self._random.random() < 0.8:
             self._later(channel, 0.0, lambda: self._tell(channel.id, m.Ringing()))
@@ -103,8 +123,18 @@ class Switchboard:
             self._later(channel, ring, lambda: self._answer(channel))
         elif fate < 85:
             self._later(channel, ring, lambda: self.end(channel.id, 17, 486))
-        self._later(channel, command.timeout_seconds, lambda: channel.is_up or self.end(channel.id, 19))
         return ()
+
+    def _ring(self, channel: Channel, person: Person) -> None:
+        self._tell(channel.id, m.Ringing())
+        if person.picks_up_after is not None:
+            self._later(channel, person.picks_up_after, lambda: self._pick_up(channel, person))
+
+    def _pick_up(self, channel: Channel, person: Person) -> None:
+        channel.is_up = True
+        self._tell(channel.id, m.Answered())
+        if person.hangs_up_after is not None:
+            self._later(channel, person.hangs_up_after, lambda: self.end(channel.id, 16))
 
     def _AnswerLeg(self, command: m.AnswerLeg) -> tuple[m.Event, ...]:
         channel = self.channels.get(command.leg_id)
@@ -214,7 +244,7 @@ class Switchboard:
 
     def _tell(self, leg_id: str, event: m.Event) -> None:
         """Send an event on its way."""
-        if self._happens(self._odds.event_lost):
+        if self.is_deaf or self._happens(self._odds.event_lost):
             return
         for _ in range(2 if self._happens(self._odds.event_twice) else 1):
             delay = self._random.choice(DELAYS) if self._happens(self._odds.event_late) else 0.0
@@ -222,7 +252,7 @@ class Switchboard:
 
     def _arrive(self, leg_id: str, event: m.Event) -> None:
         """As the service does: a leg of ours that nobody owns is hung up when it enters Stasis."""
-        if not self._hear(leg_id, event) and isinstance(event, m.LegCreated):
+        if not self.hear(leg_id, event) and isinstance(event, m.LegCreated):
             self.end(leg_id, 16)
 
     def _later(self, channel: Channel, seconds: float, action: Callable[[], object]) -> None:

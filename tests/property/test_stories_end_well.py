@@ -162,7 +162,7 @@ class World:
             self.desk,
             self.trunks,
             "app",
-            Metrics(),
+            (Metrics(),),
             lambda call: self.ended.update([call.call_id]),
         )
         book = CampaignBook(self.books, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from stasis_dialer.engine.clock import Clock
@@ -52,7 +52,7 @@ class VirtualClock(Clock):
         return asyncio.get_running_loop().time()
 
     def retie(self) -> None:
-        self._origin = EPOCH - timedelta(seconds=self.now())
+        self._origin = EPOCH
 
 
 def run(story: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -6,7 +6,7 @@ one monotonic axis, and the same inputs give the same decisions. The limits are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from stasis_dialer.core.model import DialMode
@@ -46,7 +46,7 @@ class Pacer(Protocol):
         """
 
 
-_PACERS = {
+_PACERS: Mapping[DialMode, Callable[[PacingLimits], Pacer]] = {
     DialMode.PROGRESSIVE: ProgressivePacer,
     DialMode.POWER: PowerPacer,
     DialMode.LEGACY: LegacyPacer,

@@ -14,7 +14,7 @@ from stasis_dialer.core.pacing.lifetable import Array, LifeTable, lognormal_shar
 
 STEP: Final = 0.5
 BINS: Final = 160
-EDGES: Final[Array] = np.arange(BINS + 1) * STEP
+EDGES: Final[Array] = np.arange(BINS + 1, dtype=np.float64) * STEP
 """Seconds; older calls share the last bin."""
 MEMORY: Final = 500.0
 """Attempts after which what was seen before counts 1/e."""
@@ -153,7 +153,7 @@ class Outlook:
         if self._give_up is not None:
             until = np.minimum(until, np.maximum(self._give_up, ages[:, None] + self.LOOK))
         gained = np.interp(until, EDGES, self._answered) - self._answered[:-1, None]
-        return np.clip(gained / np.maximum(self._ring_left[:-1, None], 1e-6), 0.0, 1.0)
+        return _chance(gained / np.maximum(self._ring_left[:-1, None], 1e-6))
 
     def _by_dialling_age(self, times: Array) -> Array:
         """A dialling call first rings, or is answered without a ring that is heard of."""
@@ -169,7 +169,11 @@ class Outlook:
         rang = np.concatenate((self._rang, [0.0]))[index]
         answered = np.concatenate((self._dial_answered, [0.0]))[index]
         gained = rang @ by_ringing + answered @ at_once
-        return np.clip(gained / np.maximum(self._dial_left[:-1, None], 1e-6), 0.0, 1.0)
+        return _chance(gained / np.maximum(self._dial_left[:-1, None], 1e-6))
+
+
+def _chance(values: Array) -> Array:
+    return np.asarray(np.clip(values, 0.0, 1.0))
 
 
 def _course(hazards: Array, person_share: Array) -> tuple[Array, Array]:
@@ -180,7 +184,7 @@ def _course(hazards: Array, person_share: Array) -> tuple[Array, Array]:
 
 def _smoothed(hazard: Array) -> Array:
     padded = np.concatenate((hazard[:1], hazard[:1], hazard, hazard[-1:], hazard[-1:]))
-    return np.convolve(padded, _SMOOTH, mode="valid")
+    return np.asarray(np.convolve(padded, _SMOOTH, mode="valid"))
 
 
 def _with_neighbours(counts: Array) -> Array:
@@ -191,7 +195,7 @@ def _with_neighbours(counts: Array) -> Array:
 
 
 def _verdict_prior(mean: float) -> Array:
-    return lognormal_shares(np.arange(VERDICT_BINS + 1) * VERDICT_STEP, mean, 0.4)
+    return lognormal_shares(np.arange(VERDICT_BINS + 1, dtype=np.float64) * VERDICT_STEP, mean, 0.4)
 
 
 def _prior_dialling() -> Array:

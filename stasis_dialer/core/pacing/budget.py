@@ -1,9 +1,9 @@
 """How much risk the campaign may take now, so that the share of abandoned calls stays under its cap.
 
-Counts answers and abandons over the regulatory window, from the durable call log when it is handed over, else from the
-events heard; when the counts are declared unknown there is no risk at all. The risk allowed for one call (theta) follows
-the budget left, measured in what the volume makes it swing by, and a slow correction of the model's own error. Over
-the budget the risk is low, not nothing: that repays sooner than falling back to one call for each agent.
+Counts answers and abandons over the regulatory window, from the durable call log when it is handed over, else from
+the events heard; when the counts are declared unknown there is no risk at all. The risk allowed for one call (theta)
+follows the budget left, measured in what the volume makes it swing by, and a slow correction of the model's own error.
+Over the budget the risk is low, not nothing: that repays sooner than falling back to one call for each agent.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Budget:
         return self.aim * min(2.5, max(0.15, math.exp(self._correction + push))), "predicted"
 
     def _debt(self, answered: float, swing: float) -> float:
-        """What may be owed for a while at the start, so that a small group can begin before its first loss is earned."""
+        """What may be owed for a while at the start, so that a small group can begin before a first loss is earned."""
         earned = min(1.0 + 0.02 * answered, 1.5 * swing)
         return earned * max(0.0, 1.0 - answered / max(70.0, 2.0 * self._recent))
 

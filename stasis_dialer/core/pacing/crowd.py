@@ -34,7 +34,7 @@ class ExactCrowd:
         if seats >= self._points:
             return np.zeros(len(self._new))
         transform = self._base * self._new**more if more else self._base
-        return np.maximum(1.0 - (transform @ _filter(self._points, seats)).real, 0.0)
+        return np.asarray(np.maximum(1.0 - (transform @ _filter(self._points, seats)).real, 0.0))
 
 
 @lru_cache(maxsize=8)

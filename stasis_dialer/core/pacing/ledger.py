@@ -6,7 +6,8 @@ change no table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 from stasis_dialer.core.pacing.attempts import ANSWERED, BINS, ENDED, RANG, STEP, Attempts
 from stasis_dialer.core.pacing.lifetable import Array
@@ -73,12 +74,9 @@ class Ledger:
 
     def keep_only(self, view: PacingView) -> None:
         """Forget calls whose end was never told: the view does not hold them any more."""
-        for held, seen in (
-            (self._ringing, (view.ringing_since,)),
-            (self._placed, (view.dialling_since, view.ringing_since)),
-            (self._answered, (view.detecting_since,)),
-        ):
-            _drop(held, seen, view.now)
+        _drop(self._ringing, view.ringing_since)
+        _drop(self._placed, view.dialling_since, view.ringing_since)
+        _drop(self._answered, view.detecting_since)
 
     def person_shares(self, calls: Mapping[str, float], otherwise: float) -> list[float]:
         """For each call being judged the chance that it is a person, as its answering age suggests."""
@@ -86,6 +84,6 @@ class Ledger:
         return [known[call][3] if call in known else otherwise for call in calls]
 
 
-def _drop(held: dict[str, object] | dict[str, float], seen: tuple[Mapping[str, float], ...], now: float) -> None:
+def _drop(held: MutableMapping[str, Any], *seen: Mapping[str, float]) -> None:
     for call in [call for call in held if not any(call in mapping for mapping in seen)]:
         del held[call]

@@ -131,7 +131,7 @@ def normal(z: Array, squared: Array) -> tuple[Array, Array]:
     """
     density = np.exp(-0.5 * squared) * 0.3989422804
     t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
-    series = 1.330274429
+    series: Array = np.full_like(t, 1.330274429)
     for term in (-1.821255978, 1.781477937, -0.356563782, 0.319381530):
         series = series * t + term
     tail = density * t * series

@@ -1,4 +1,4 @@
-"""The tables one decision reads: by age of a call or of an agent's work, the chance to hold an agent at moments to come.
+"""The tables one decision reads: by age of a call or of an agent's work, the chance to hold an agent later.
 
 Built every few seconds from what was learned; a decision then only looks up and adds. The moments are those at which
 a call placed now would ask for an agent, with their weights, and first of all the very near one.
@@ -42,7 +42,7 @@ class Tables:
 
     def __init__(
         self, attempts: Attempts, handling: Handling, outlook: Outlook, ages: tuple[Array, Array], wait: float
-    ):
+    ) -> None:
         self.outlook = outlook
         grid = outlook.grid
         self.answer_chance = float(outlook.anew[-1])
@@ -107,7 +107,7 @@ def _moments(outlook: Outlook) -> Array:
     quantiles = (np.arange(MOMENTS) + 0.5) / MOMENTS * gained
     places = np.searchsorted(outlook.anew, quantiles) if gained > 1e-9 else np.full(MOMENTS, len(grid) - 1)
     near = int(np.ceil(outlook.delay))
-    return grid[np.clip(np.concatenate(([near], places)), 1, len(grid) - 1)]
+    return np.asarray(grid[np.clip(np.concatenate(([near], places)), 1, len(grid) - 1)])
 
 
 def _judged(attempts: Attempts, grid: Array) -> Array:

@@ -56,6 +56,7 @@ ONE, TWO, BOTH = frozenset({1}), frozenset({2}), frozenset({1, 2})
         ("agents of all campaigns are shared", [ALL] * 2, {}, {1: 1, 2: 1}),
         ("calls in flight claim first", [BOTH] * 3, {2: 3}, {1: 0, 2: 3}),
         ("a claim prefers who serves fewest", [BOTH, TWO], {2: 1}, {1: 1, 2: 1}),
+        ("calls of a campaign that no longer dials claim too", [ALL] * 3, {9: 2}, {1: 1, 2: 0, 9: 2}),
         ("more claims than agents", [BOTH], {1: 5, 2: 5}, {1: 1, 2: 0}),
         ("agents of another campaign", [frozenset({9})], {}, {1: 0, 2: 0}),
     ],
