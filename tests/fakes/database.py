@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
+import msgspec
+
 from stasis_dialer.core.model import (
     AgentSession,
     AgentState,

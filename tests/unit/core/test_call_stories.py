@@ -284,10 +284,10 @@ def test_given_the_ring_time_is_over_when_the_customer_answers_after_all_then_it
     assert outcome(story) == (D.ABANDONED, F.OURS)
 
 
-def test_given_ringing_when_the_pacing_withdraws_it_then_cancelled_and_counted_as_an_attempt() -> None:
+def test_given_ringing_when_the_pacing_withdraws_it_then_cancelled_and_the_attempt_is_given_back() -> None:
     story = ringing().hears(m.StopRequested("pacing"), m.LegGone(16))
     assert outcome(story) == (D.CANCELLED, F.OURS)
-    assert not story.finished()[0].is_attempt_given_back
+    assert story.finished()[0].is_attempt_given_back
 
 
 # --- requests that fail ---------------------------------------------------------------------------------------------
