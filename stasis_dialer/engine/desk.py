@@ -204,9 +204,10 @@ class Desk:
 
     def log_all_out(self) -> int:
         """Everybody goes home; answers how many."""
-        for actor in list(self._by_extension.values()):
+        actors = list(self._by_extension.values())
+        for actor in actors:
             self._dispatcher.post(actor, m.LogoutRequested())
-        return len(self._by_extension)
+        return len(actors)
 
     def adopt(self, agent: Agent, commands: Iterable[m.Command] = ()) -> None:
         """Take over a session that was found after a restart."""

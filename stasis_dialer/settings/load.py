@@ -21,6 +21,8 @@ from stasis_dialer.settings.model import CampaignFile, Settings
 
 LARGEST_FILE: Final = 1_000_000
 """Bytes; a configuration is some kilobytes, and a huge file is a mistake."""
+MOST_VALUES: Final = 100_000
+"""Values of a file with its aliases written out; ten lines of aliases can stand for billions."""
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SECRET_KEYS: Final = ("password", "token")
 
@@ -95,7 +97,7 @@ def read_value(text: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"not a value: {text[:60]!r}; quote it") from error
 
 
@@ -131,30 +133,36 @@ def _read(path: Path) -> _Document:
     try:
         node = yaml.compose(text, Loader=_Loader)
         document = _Document(yaml.load(text, Loader=_Loader))
+        if node is not None:
+            _mark(node, (), document, ())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigurationError(f"{path}: 1 problem\n  line {line}: not YAML: {error.problem}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not YAML: {error}") from error
-    if node is not None:
-        _mark(node, (), document)
     if document.data is not None and not isinstance(document.data, dict):
         raise ConfigurationError(f"{path}: 1 problem\n  line 1: must be keys and values, such as `ari:`")
     return document
 
 
-def _mark(node: yaml.Node, path: Path_, document: _Document) -> None:
+def _mark(node: yaml.Node, path: Path_, document: _Document, above: tuple[yaml.Node, ...]) -> None:
+    """Note the line of every value. Raises: ValueError when aliases make the file endless."""
+    if node in above:
+        raise ValueError(f"{_dotted(path)} holds itself; write it out")
+    if len(document.lines) > MOST_VALUES:
+        raise ValueError(f"too many values at {_dotted(path)}: its aliases stand for more than {MOST_VALUES}")
+    above = (*above, node)
     document.lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
-            _mark(child, (*path, index), document)
+            _mark(child, (*path, index), document, above)
     if isinstance(node, yaml.MappingNode):
         for key, child in node.value:
             here = (*path, str(key.value))
             if here in document.lines:
                 document.problems.append((key.start_mark.line + 1, f"{_dotted(here)} stands twice; keep one"))
             document.lines[here] = key.start_mark.line + 1
-            _mark(child, here, document)
+            _mark(child, here, document, above)
 
 
 def _fill(document: _Document, data: Any, path: Path_, environment: Mapping[str, str]) -> Any:
@@ -180,7 +188,8 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:
     path: Path_ = problem["loc"]
     name = _dotted(path)
     if problem["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(path[-1]), _keys(model, path[:-1]), n=1)
+        beside = list(CampaignFile.model_fields) if model is CampaignFile else []
+        close = difflib.get_close_matches(str(path[-1]), [*_keys(model, path[:-1]), *beside], n=1)
         return f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "")
     if problem["type"] == "missing":
         return f"{name} is missing"

@@ -39,10 +39,13 @@ def _app_name(name: str) -> str:
 
 def _template_with(*fields: str) -> AfterValidator:
     def check(text: str) -> str:
-        used = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+        parts = [part[1:] for part in string.Formatter().parse(text) if part[1] is not None]
+        used = {str(name) for name, _, _ in parts}
         if not used <= set(fields):
             allowed = ", ".join("{" + name + "}" for name in fields)
             raise ValueError(f"unknown field {{{sorted(used - set(fields))[0]}}}; use {allowed}")
+        if any(spec or conversion for _, spec, conversion in parts):
+            raise ValueError(f"a field has no format of its own here; use plain {{{fields[0]}}}")
         return text
 
     return AfterValidator(check)

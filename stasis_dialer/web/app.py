@@ -9,11 +9,14 @@ import contextlib
 import hmac
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.exceptions import HTTPException
 
 from stasis_dialer.engine.control import Control
 from stasis_dialer.errors import CampaignNotFound, DialerError, Refused, Unavailable
@@ -34,7 +37,7 @@ class WrongToken(DialerError):
 
 def make_app(control: Control, token: str) -> FastAPI:
     """The application over a running dialer."""
-    app = FastAPI(title="stasis_dialer", docs_url="/api/docs", redoc_url=None, openapi_url="/api/openapi.json")
+    app = FastAPI(title="stasis_dialer", docs_url=None, redoc_url=None, openapi_url=None)
     bearer = HTTPBearer(auto_error=False, description="the token of config.yaml's api section")
 
     def check_token(given: HTTPAuthorizationCredentials | None = Depends(bearer)) -> None:  # noqa: B008
@@ -47,6 +50,17 @@ def make_app(control: Control, token: str) -> FastAPI:
             return _problem(401, "unauthorized", error)
         status, error_id = next(entry for kind, entry in ERROR_IDS.items() if isinstance(error, kind))
         return _problem(status, error_id, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        details = [{"where": list(map(str, e["loc"])), "what": e["msg"]} for e in error.errors()]
+        said = "; ".join(f"{'.'.join(detail['where'])}: {detail['what']}" for detail in details)
+        return _problem(422, "invalid-request", said, details)
+
+    @app.exception_handler(HTTPException)
+    async def not_served(_request: Request, error: HTTPException) -> JSONResponse:
+        error_id = str(error.detail).lower().replace(" ", "-")
+        return _problem(error.status_code, error_id, str(error.detail))
 
     @app.get("/healthz", tags=["health"])
     def healthz() -> dict[str, str]:
@@ -64,12 +78,18 @@ def make_app(control: Control, token: str) -> FastAPI:
         """Prometheus' text format."""
         return Response(control.render_metrics(), media_type="text/plain; version=0.0.4")
 
+    @app.get("/api/openapi.json", include_in_schema=False, dependencies=[Depends(check_token)])
+    def description() -> dict[str, Any]:
+        """This interface, as OpenAPI describes it."""
+        return app.openapi()
+
     app.include_router(make_router(control), prefix="/api", dependencies=[Depends(check_token)])
     return app
 
 
-def _problem(status: int, error_id: str, error: Exception) -> JSONResponse:
-    return JSONResponse({"error_id": error_id, "message": str(error)}, status_code=status)
+def _problem(status: int, error_id: str, error: object, details: object = None) -> JSONResponse:
+    content = {"error_id": error_id, "message": str(error)}
+    return JSONResponse(content if details is None else {**content, "details": details}, status_code=status)
 
 
 class WebServer(uvicorn.Server):

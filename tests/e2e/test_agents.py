@@ -48,11 +48,13 @@ def test_given_a_phone_that_is_not_answered_then_its_agent_is_paused_and_the_nex
 ) -> None:
     dialer, ledger = floor.dialers[0], floor.ledger
     getattr(floor.lab.phone(FIRST), behaviour)()
-    customer = number(Fate.HUMAN, talk=1, serial=2)
+    customer = number(Fate.HUMAN, serial=2)
     campaign = ledger.campaign([customer], **ON_DEMAND)
     dialer.log_in(FIRST, campaign=campaign)
     missed = dialer.wait_agent(FIRST, "paused")
     dialer.log_in(SECOND, campaign=campaign)
+    dialer.wait_agent(SECOND, "on_call")
+    floor.customers_hang_up()
     row = ledger.ended_call(customer)
 
     assert missed["pause_reason"] == "no_answer"

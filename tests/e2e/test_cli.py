@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
-from stasis_dialer.cli.main import main
 from stasis_dialer.lab.addresses import free_port
 from stasis_dialer.lab.fates import Fate, number
 from stasis_dialer.lab.world import Lab
@@ -139,11 +137,8 @@ def answers(shared_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> It
 
     def commit(mistake: Mistake) -> Done:
         dialer, environment = make(shared_stage.lab, folder, shared_stage, mistake)
-        if mistake.words == ("run",):
-            return dialer.cli("run", environment=environment)
-        words = ["--config", str(dialer.config), *mistake.words]
-        result = CliRunner().invoke(main, words, env={**dialer.environment, **environment}, prog_name="stasis-dialer")
-        return Done(result.exit_code, result.stdout, result.stderr)
+        give = dialer.program if mistake.words == ("run",) else dialer.cli
+        return give(*mistake.words, environment=environment)
 
     yield {what: commit(mistake) for what, mistake in MISTAKES.items()}
 
@@ -200,7 +195,7 @@ def test_given_a_new_user_when_a_campaign_is_made_and_run_then_every_command_doe
     imported = dialer.cli("leads", "import", str(leads), "--campaign", "spring", "--json")
     logged_in = dialer.cli("agent", "login", "1001", "--campaign", "spring", "--json")
     dialer.wait_agent("1001", "available")
-    started = dialer.cli("campaign", "start", "spring")
+    started = dialer.program("campaign", "start", "spring")
     wait_for(lambda: floor.ledger.undecided() == 0, "both leads to be dialled")
     floor.ledger.wait_quiet()
     metrics = dialer.cli("campaign", "metrics", "spring", "--json")
