@@ -120,7 +120,7 @@ def found_again(agent: Agent, *, is_leg_there: bool, is_in_bridge: bool, call_id
     if is_in_bridge:
         return (bare, ()) if agent.state is S.PAUSED else _settle(bare, now)
     assert agent.bridge_id is not None
-    wants_pause = agent.pause_reason if agent.state is S.PAUSED else None
+    wants_pause = agent.pause_reason if agent.state is S.PAUSED else agent.wants_pause
     back = evolve(bare, wants_pause=wants_pause, deadline=now + CREATE_SECONDS)
     commands = (m.CreateBridge(agent.bridge_id), m.Join(agent.leg_id, agent.bridge_id), m.Save())
     return _enter(back, S.RINGING, now), commands
@@ -313,13 +313,13 @@ def _pause_requested(agent: Agent, event: m.Event, now: float) -> Step:
         return _pause(evolve(agent, pause_reason=event.reason), now)
     if agent.state is S.LOGGED_OFF:
         return agent, ()
-    return evolve(agent, wants_pause=event.reason), ()
+    return evolve(agent, wants_pause=event.reason), (m.Save(),)
 
 
 def _unpause_requested(agent: Agent, event: m.Event, now: float) -> Step:
     wanted = evolve(agent, wants_pause=None)
     if agent.state is not S.PAUSED:
-        return wanted, ()
+        return wanted, (m.Save(),)
     return _settle(evolve(wanted, pause_reason=None), now)
 
 
@@ -327,7 +327,7 @@ def _logout_requested(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.state is S.LOGGED_OFF:
         return agent, ()
     if agent.state in (S.RINGING, S.RESERVED, S.ON_CALL) and agent.call_id is not None:
-        return evolve(agent, wants_logout=True), ()
+        return evolve(agent, wants_logout=True), (m.Save(),)
     return _log_out(agent, now)
 
 

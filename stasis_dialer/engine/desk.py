@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 LONGEST_SHIFT_SECONDS: Final = 57_600
 """Dead-man limit of an always-on leg: 16 hours, longer than any shift that the law allows."""
+LEAVING: Final = "logout"
+"""Kept as the reason of an agent who goes home after the call that is on: a restart must give them no other one."""
 EXTENSION_SIGNS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
 
 
@@ -327,7 +329,7 @@ class Desk:
             logged_in_at=utc(agent.logged_in_at),
             campaigns=tuple(sorted(agent.campaigns)),
             state_since=utc(agent.since),
-            pause_reason=agent.pause_reason,
+            pause_reason=agent.pause_reason or agent.wants_pause or (LEAVING if agent.wants_logout else None),
             leg_id=agent.leg_id,
             bridge_id=agent.bridge_id,
             call_id=agent.call_id,

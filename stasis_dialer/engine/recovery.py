@@ -354,7 +354,8 @@ def revive_agent(
         free_since=since,
         leg_id=session.leg_id,
         bridge_id=session.bridge_id,
-        pause_reason=session.pause_reason,
+        pause_reason=session.pause_reason if session.state is AgentState.PAUSED else None,
+        wants_pause=None if session.state is AgentState.PAUSED else session.pause_reason,
         logged_out_at=at(session.logged_out_at) if session.logged_out_at else None,
         seconds={AgentState(state): seconds for state, seconds in session.seconds.items()},
     )

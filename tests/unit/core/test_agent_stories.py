@@ -351,7 +351,7 @@ def test_given_a_pause_is_wanted_when_taken_back_during_the_call_then_available_
 @BOTH
 def test_given_talking_when_a_logout_is_wanted_then_it_takes_effect_after_the_wrap_up(connect: ConnectMode) -> None:
     story = available(connect).talks(at=10.0).hears(m.LogoutRequested())
-    assert (story.agent.state, story.last) == (S.ON_CALL, ())
+    assert (story.agent.state, story.last) == (S.ON_CALL, (m.Save(),))
     story.hears(m.CustomerGone("c1"), at=70.0)
     if connect is ON_DEMAND:
         story.hears(m.LegGone(16))
