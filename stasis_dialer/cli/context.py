@@ -60,7 +60,7 @@ class Context:
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the running dialer.
 
-        Raises: DialerNotRunning; Refused with the dialer's own words.
+        Raises: DialerNotRunning; Refused, or Unavailable for what the dialer needs, with the dialer's own words.
         """
         api = self.settings.api
         url = f"http://{api.bind}:{api.port}/api{path}"
@@ -70,7 +70,8 @@ class Context:
             if answer.status == 401:
                 raise Refused(f"the dialer refused the token: url={url}; is STASIS_DIALER_API_TOKEN the dialer's?")
             if answer.status >= 400:
-                raise Refused(str(content.get("message") or content.get("detail") or content))
+                said = content.get("message") if isinstance(content, dict) else None
+                raise (Unavailable if answer.status >= 500 else Refused)(str(said or content))
             return content
 
     @contextlib.asynccontextmanager

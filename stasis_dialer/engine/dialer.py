@@ -262,19 +262,24 @@ class Dialer:
 
     async def _place(self, campaign: Campaign, pace: Pace, gate: TrunkGate, wanted: int) -> int:
         """Reserve leads, commit, and begin their calls; answers how many leads were dealt with."""
-        taken = await self._leads.reserve(
-            campaign,
-            wanted,
-            self._clock.utc_now(),
-            self._app,
-            self._lease_seconds,
-            lambda lead: lead_number(lead, campaign.default_region),
-            lambda: self._ids.new(CALL),
-        )
+        gate.take(wanted)
+        left = wanted
+        try:
+            taken = await self._leads.reserve(
+                campaign,
+                wanted,
+                self._clock.utc_now(),
+                self._app,
+                self._lease_seconds,
+                lambda lead: lead_number(lead, campaign.default_region),
+                lambda: self._ids.new(CALL),
+            )
+            left -= len(taken.reservations)
+        finally:
+            gate.untake(left)
         for refused in taken.refused:
             log.info("lead-refused", campaign_id=campaign.id, lead_id=refused.lead.id, result=refused.result)
         for reservation in taken.reservations:
-            gate.take()
             self._calls.place(reservation, campaign, gate.trunk)
         dealt_with = len(taken.reservations) + len(taken.refused)
         if not dealt_with:

@@ -39,11 +39,17 @@ class TrunkGate:
         tokens = 0 if self._is_refilling else int(self._tokens + TOLERANCE)
         return max(0, min(tokens, self.trunk.max_channels - self.in_use))
 
-    def take(self) -> None:
-        """A call is placed."""
+    def take(self, calls: int = 1) -> None:
+        """So many calls are about to be placed; taken before the leads are, or the rate would lose that time."""
         self._fill()
-        self._tokens -= 1.0
-        self.in_use += 1
+        self._tokens -= calls
+        self.in_use += calls
+
+    def untake(self, calls: int) -> None:
+        """For so many of the calls that were taken there was no lead."""
+        self._fill()
+        self._tokens = min(self._largest, self._tokens + calls)
+        self.in_use = max(0, self.in_use - calls)
 
     def give_back(self) -> None:
         """A call has ended."""

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-LARGEST_HAZARD: Final = 0.6
+LARGEST_HAZARD: Final = 0.98
 """The most that may end in one bin of those that reached it; a share."""
+UNSEEN: Final = 0.5
+"""Counted as at risk at every age beside those seen, and ending at the mean rate: one end at an age hardly ever seen
+proves little, and what was never seen to end does not last for ever."""
 
 
 class LifeTable:
@@ -27,6 +30,7 @@ class LifeTable:
     def __init__(self, edges: Array, causes: int, memory: float) -> None:
         self.edges = edges
         self.bins = len(edges) - 1
+        self._widths = np.diff(edges)
         self._memory = memory
         self._at_risk: Array = np.zeros(self.bins)
         self._ended: Array = np.zeros((causes, self.bins))
@@ -38,7 +42,7 @@ class LifeTable:
     def assume(self, weight: float, ends: Array) -> None:
         """Begin as if `weight` had been seen; `ends[cause][bin]` is the share of them that ended there."""
         left = 1.0 - np.concatenate(([0.0], np.cumsum(ends.sum(axis=0))))
-        self._prior_risk = weight * np.maximum(0.0, (left[:-1] + left[1:]) / 2.0)
+        self._prior_risk = weight * np.maximum(0.0, left[:-1])
         self._prior_ended = weight * ends
 
     def bin_of(self, age: float) -> int:
@@ -49,12 +53,14 @@ class LifeTable:
         """One ended at this age; cause None: it went out of sight."""
         index = self.bin_of(age)
         self._at_risk[:index] += 1.0
-        width = self.edges[index + 1] - self.edges[index]
-        self._at_risk[index] += min(1.0, max(0.0, (age - self.edges[index]) / width))
-        if cause is not None:
-            self._ended[cause, index] += 1.0
-            self._new += 1
-            self.finished += 1.0
+        if cause is None:
+            width = self.edges[index + 1] - self.edges[index]
+            self._at_risk[index] += min(1.0, max(0.0, (age - self.edges[index]) / width))
+            return
+        self._at_risk[index] += 1.0
+        self._ended[cause, index] += 1.0
+        self._new += 1
+        self.finished += 1.0
 
     def hazards(self, ages: Array) -> Array:
         """For each cause and bin the share of those that reach the bin that ends in it; `ages` are still going on.
@@ -69,11 +75,10 @@ class LifeTable:
             self._new = 0
         risk = self._at_risk + self._prior_risk + self._still(ages)
         ended = self._ended + self._prior_ended
+        rate = ended.sum(axis=1) / max(1e-9, float((risk * self._widths).sum()))
+        ended = ended + UNSEEN * -np.expm1(-rate[:, None] * self._widths)
         total = ended.sum(axis=0)
-        # an end is seen when its bin is half over on average: what was at risk in it is never less than half the ends
-        risk = np.maximum(risk, 0.5 * total) + 0.05
-        # ends over time at risk is a rate; the share of a bin is 1 - exp(-rate)
-        share = -np.expm1(-np.minimum(total / risk, -np.log1p(-LARGEST_HAZARD)))
+        share = np.minimum(total / (risk + UNSEEN), LARGEST_HAZARD)
         return np.asarray(ended * (share / np.maximum(total, 1e-12)))
 
     def _still(self, ages: Array) -> Array:

@@ -40,9 +40,8 @@ UNKNOWN_PERSON_SHARE: Final = 0.8
 """The chance that an answer is a person, of one whose ringing was not seen."""
 LARGEST_CHANCE: Final = 0.98
 WAIT_PRIOR: Final = 10.0
-GIVE_UP_FACTOR: Final = 1.0
+GIVE_UP_FACTOR: Final = 0.5
 """A ringing call is given up when finding no agent is more likely than so many times theta."""
-GIVE_UP_FLOOR: Final = 0.01
 
 
 class PredictivePacer:
@@ -187,7 +186,7 @@ class PredictivePacer:
 
     def _given_up(self, view: PacingView, near: float, theta: float) -> tuple[str, ...]:
         """The calls that have rung the lawful time, when one that answers now would hardly find an agent."""
-        if not self._limits.may_cancel or near <= max(GIVE_UP_FACTOR * theta, GIVE_UP_FLOOR):
+        if not self._limits.may_cancel or near <= GIVE_UP_FACTOR * theta:
             return ()
         return self._long_ringing(view)
 

@@ -33,6 +33,8 @@ class CallRate:
     def room(self, now: float) -> int:
         """How many more may be placed at this moment."""
         placed = self._placed
+        while placed and placed[-1] > now + self._span:
+            placed.pop()  # the clock went back
         while placed and placed[0] <= now - self._span:
             placed.popleft()
         return max(0, self._most - len(placed))

@@ -1,0 +1,146 @@
+"""Whatever is seen and heard: limits hold, more free agents never place fewer calls, nothing is changed or random."""
+
+import copy
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stasis_dialer.core.pacing import PacingEvent, PacingLimits, PacingView, make_pacer, share_room
+
+MODES = st.sampled_from(["progressive", "power", "legacy", "predictive"])
+NOW = 1000.0
+LEARNERS = settings(max_examples=50)
+
+
+def since(prefix, most, oldest=60.0):
+    ages = st.lists(st.floats(0.0, oldest), max_size=most)
+    return ages.map(lambda found: {f"{prefix}{i}": NOW - age for i, age in enumerate(found)})
+
+
+@st.composite
+def limits(draw):
+    return PacingLimits(
+        abandon_cap=draw(st.sampled_from([0.0, 0.01, 0.03, 0.2])),
+        max_channels=draw(st.integers(0, 300)),
+        calls_per_second=draw(st.sampled_from([0.5, 1.0, 10.0, 100.0])),
+        max_lines_per_agent=draw(st.sampled_from([1.0, 2.5, 10.0])),
+        may_cancel=draw(st.booleans()),
+        impulse_factor=draw(st.floats(0.1, 30.0)),
+    )
+
+
+@st.composite
+def views(draw, agents=30):
+    talking = draw(since("t", agents, 900.0))
+    wrap_up = draw(since("w", agents // 2, 90.0))
+    dialling, ringing, detecting = draw(since("d", 20, 20.0)), draw(since("r", 40)), draw(since("x", 8, 10.0))
+    ready = draw(st.integers(0, agents))
+    waiting = draw(st.integers(0, 3))
+    calls = len(dialling) + len(ringing) + len(detecting)
+    return PacingView(
+        now=NOW,
+        agents_logged_in=draw(st.integers(0, 2)) + ready + len(talking) + len(wrap_up),
+        agents_ready=ready,
+        talking_since=talking,
+        wrap_up_since=wrap_up,
+        dialling_since=dialling,
+        ringing_since=ringing,
+        detecting_since=detecting,
+        waiting=waiting,
+        max_channels=draw(st.integers(0, 300)),
+        channels_in_use=calls + waiting + len(talking),
+    )
+
+
+@st.composite
+def events(draw):
+    return PacingEvent(
+        kind=draw(
+            st.sampled_from(
+                [
+                    "placed", "answered", "human", "result", "connected", "abandoned", "talk_ended", "wrap_up_ended",
+                    "agent_in", "agent_out", "unheard-of",
+                ]
+            )
+        ),
+        at=draw(st.floats(-100.0, NOW + 100.0)),
+        attempt_id=draw(st.sampled_from([None, "r0", "r1", "d0", "d1", "x0", "other"])),
+        outcome=draw(st.sampled_from([None, "busy", "failed", "no_answer", "machine", "cancelled", "human", "?"])),
+        age=draw(st.floats(0.0, 100.0)),
+        value=draw(st.floats(0.0, 5000.0)),
+    )  # fmt: skip
+
+
+def told(mode, bounds, story):
+    pacer = make_pacer(mode, bounds)
+    for event in story:
+        pacer.observe(event)
+    return pacer
+
+
+@LEARNERS
+@given(MODES, limits(), st.lists(events(), max_size=30), views())
+def test_limits_are_never_passed_whatever_was_heard(mode, bounds, story, view):
+    pacer = told(mode, bounds, story)
+    decision = pacer.decide(view)
+    in_flight = len(view.dialling_since) + len(view.ringing_since) + len(view.detecting_since)
+    assert decision.place >= 0
+    if decision.place:
+        assert decision.place <= min(view.max_channels, bounds.max_channels) - view.channels_in_use
+        assert decision.place + in_flight <= bounds.max_lines_per_agent * view.agents_logged_in
+    if mode != "legacy":
+        assert decision.place <= max(1.0, bounds.calls_per_second)
+    if view.agents_logged_in == 0:
+        assert decision.place == 0
+    for call in decision.cancel:
+        assert bounds.may_cancel
+        assert view.now - view.ringing_since[call] >= bounds.minimum_ring_seconds
+
+
+@LEARNERS
+@given(MODES, limits(), st.lists(events(), max_size=30), views(), st.integers(1, 5), st.booleans())
+def test_more_ready_agents_never_place_fewer_calls(mode, bounds, story, view, more, all_logged_in):
+    fewer = told(mode, bounds, story).decide(view).place
+    changed = copy.copy(view)
+    object.__setattr__(changed, "agents_ready", view.agents_ready + more)
+    if all_logged_in:
+        object.__setattr__(changed, "agents_logged_in", view.agents_logged_in + more)
+    elif view.agents_logged_in == 0:
+        return
+    assert told(mode, bounds, story).decide(changed).place >= fewer
+
+
+@LEARNERS
+@given(MODES, limits(), st.lists(events(), max_size=20), views())
+def test_decide_changes_nothing_that_it_is_shown_and_repeats_itself(mode, bounds, story, view):
+    before = copy.deepcopy(view)
+    one, other = told(mode, bounds, story), told(mode, bounds, story)
+    first = one.decide(view)
+    assert view == before
+    assert first == other.decide(view)
+    if mode != "legacy":
+        assert one.decide(view) == first
+
+
+@settings(max_examples=15)
+@given(MODES, limits(), st.lists(st.tuples(st.lists(events(), max_size=5), views(agents=14)), max_size=12))
+def test_any_order_of_events_and_views_is_survived(mode, bounds, story):
+    pacer = make_pacer(mode, bounds)
+    for heard, view in story:
+        for event in heard:
+            pacer.observe(event)
+        decision = pacer.decide(view)
+        assert decision.place >= 0
+        assert all(value == value and abs(value) != float("inf") for value in decision.inputs.values())
+    pacer.restore(pacer.snapshot())
+
+
+@given(
+    st.integers(0, 200),
+    st.dictionaries(st.integers(1, 6), st.integers(0, 80), max_size=6),
+    st.dictionaries(st.integers(1, 6), st.floats(0.1, 10.0), max_size=6),
+)
+def test_shares_are_whole_and_nobody_goes_hungry_for_another(room, wants, weights):
+    given_ = share_room(room, wants, weights)
+    assert sum(given_.values()) == min(room, sum(wants.values()))
+    assert all(0 <= given_[campaign] <= wants[campaign] for campaign in wants)
