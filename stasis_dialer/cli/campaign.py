@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -176,14 +177,17 @@ async def explain(context: Context, name: str, limit: int, as_json: bool) -> Non
             "wanted": decision.wanted,
             "reserved": decision.reserved,
             "cancelled": decision.inputs.get("cancel"),
-            "inputs": {k: v for k, v in decision.inputs.items() if k not in ("reason", "cancel")},
+            "inputs": _inputs(decision.inputs, as_json),
         }
         for decision in decisions
     ]
-    if not as_json:
-        for row in rows:
-            row["inputs"] = " ".join(f"{key}={value:.4g}" for key, value in dict(row["inputs"] or {}).items())
     show_list(rows, as_json, "no decisions yet: the dialer has not looked at this campaign")
+
+
+def _inputs(inputs: Mapping[str, Any], as_json: bool) -> Any:
+    """What a decision was made from: an object for programs, a line for people."""
+    numbers = {key: value for key, value in inputs.items() if key not in ("reason", "cancel")}
+    return numbers if as_json else " ".join(f"{key}={value:.4g}" for key, value in numbers.items())
 
 
 async def _set_status(context: Context, name: str, status: CampaignStatus) -> None:

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "leads": "Leads: the people to be called.",
     "agent": "Agents of a running dialer.",
     "calls": "Calls: attempts to reach a lead, and their outcome.",
+    "simulate": "Try pacing on a simulated day: modes, agents, caps.",
     "lab": "A complete telephone world on loopback, to try and to test.",
 }
 """Each is a command of the same name in its own module, which is imported when it is used: the rest costs a second."""

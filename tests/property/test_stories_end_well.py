@@ -226,7 +226,7 @@ class World:
         lead = Lead(number, 1, "Ana", "5511987654321", attempts=1, status=LeadStatus.CALLING)
         now = self.clock.utc_now()
         gate = self.trunks.of(self.campaign)[0]
-        gate.take()
+        gate.take(1)
         self.placed.append(call_id)
         reservation = Reservation(call_id, lead, "5511987654321", now, now + timedelta(seconds=60))
         self.calls.place(reservation, self.campaign, gate.trunk)
