@@ -64,4 +64,4 @@ READERS: Final[dict[type[Any], Callable[[Any], Heard | None]]] = {
 KEPT: Final = frozenset({"ApplicationReplaced", "RESTResponse"})
 """What the ARI client itself must hear."""
 UNHEARD: Final = tuple(name for name, kind in events.BY_TYPE.items() if kind not in READERS and name not in KEPT)
-"""Event types that Asterisk need not send, because nothing here reads them: 5 of the 13 events of a joined call."""
+"""Event types that Asterisk need not send, because nothing here reads them: 4 of the 12 events of a joined call."""

@@ -34,6 +34,8 @@ HIGHEST_CORRECTION: Final = math.log(1.5)
 FIRST_CORRECTION: Final = math.log(0.55)
 """The risk of one call leaves out that it may take the agent of an earlier one; of calls placed under theta about
 theta / 0.55 are abandoned. Measured with theta held at 1.2 to 3 % for 3 and 10 agents, 40 simulated hours each."""
+DEBT_ANSWERS: Final = 100.0
+"""By so many answers, or by those of half an hour, what was owed at the start must be earned."""
 REPAYING: Final = 0.05
 """Theta over the budget, as a share of the aim."""
 
@@ -92,12 +94,8 @@ class Budget:
         self._hour = Window(min(HOUR, limits.window_seconds))
         self._recent = 0.0
         self._recent_at: float | None = None
-        self._connected = 0.0
-        self._machines = 0.0
         self._correction = FIRST_CORRECTION
         self.is_known = True
-        self.counts_machines = False
-        """Whether answers were checked: then what is abandoned was judged a person."""
 
     def set_counts(self, abandoned: float | None, answered: float | None, at: float) -> None:
         """The durable counts of the window up to now, which replace what was heard; None: they cannot be known."""
@@ -109,7 +107,6 @@ class Budget:
 
     def connected(self, at: float) -> None:
         """A call asked for an agent and got one."""
-        self._connected += 1.0
         self._count(at, is_abandoned=False)
 
     def abandoned(self, at: float) -> None:
@@ -118,7 +115,6 @@ class Budget:
 
     def was_machine(self, at: float) -> None:
         """The agent says that a connected call was a machine: it was no answer."""
-        self._machines += 1.0
         self._window.add(at, -1.0, 0.0)
         self._hour.add(at, -1.0, 0.0)
 
@@ -143,14 +139,9 @@ class Budget:
         return max(1.0, math.sqrt(self.aim * self._recent))
 
     def counts(self, now: float) -> tuple[float, float]:
-        """Abandoned and answered in the window; without a check for machines, less the share that are machines."""
+        """Abandoned and answered in the window. Every loss counts as a person: nobody can say who it was."""
         self._window.forget(now)
-        return self._window.abandoned * self._person_share(), self._window.answered
-
-    def _person_share(self) -> float:
-        if self.counts_machines or self._connected < 20.0:
-            return 1.0
-        return 1.0 - self._machines / self._connected
+        return self._window.abandoned, self._window.answered
 
     def theta(self, now: float) -> tuple[float, str]:
         """The chance of abandonment that one more call may have if it is answered, and why in one word."""
@@ -172,8 +163,8 @@ class Budget:
 
     def _debt(self, answered: float, swing: float) -> float:
         """What may be owed for a while at the start, so that a small group can begin before a first loss is earned."""
-        earned = min(1.0 + 0.02 * answered, 1.5 * swing)
-        return earned * max(0.0, 1.0 - answered / max(70.0, 2.0 * self._recent))
+        most = min(max(1.5, 1.0 + 0.02 * answered), 1.5 * swing)
+        return most * max(0.0, 1.0 - answered / max(DEBT_ANSWERS, 2.0 * self._recent))
 
     def inputs(self, now: float) -> dict[str, float]:
         """The numbers behind theta."""
@@ -186,11 +177,8 @@ class Budget:
             "window": self._window.slices(now),
             "hour": self._hour.slices(now),
             "recent": self._recent,
-            "connected": self._connected,
-            "machines": self._machines,
             "correction": self._correction,
             "is_known": self.is_known,
-            "counts_machines": self.counts_machines,
         }
 
     def restore(self, saved: dict[str, Any], now: float) -> None:
@@ -198,7 +186,5 @@ class Budget:
         self._window.restore(saved["window"], now)
         self._hour.restore(saved["hour"], now)
         self._recent, self._recent_at = float(saved["recent"]), now
-        self._connected, self._machines = float(saved["connected"]), float(saved["machines"])
         self._correction = min(HIGHEST_CORRECTION, max(LOWEST_CORRECTION, float(saved["correction"])))
         self.is_known = bool(saved["is_known"])
-        self.counts_machines = bool(saved["counts_machines"])

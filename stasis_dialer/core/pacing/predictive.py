@@ -23,7 +23,7 @@ from stasis_dialer.core.pacing.ledger import Ledger
 from stasis_dialer.core.pacing.lifetable import Array
 from stasis_dialer.core.pacing.messages import PacingDecision, PacingEvent, PacingLimits, PacingView
 from stasis_dialer.core.pacing.room import CallRate, in_flight, room
-from stasis_dialer.core.pacing.tables import Tables
+from stasis_dialer.core.pacing.tables import LATER, Tables
 
 VERSION: Final = 1
 EXACT_AGENTS: Final = 12
@@ -33,7 +33,7 @@ LONGEST_STEP: Final = 5.0
 """Seconds; a longer silence between two decisions is not time in which calls were watched."""
 REFRESH_EVENTS: Final = 20
 REFRESH_SECONDS: Final = 60.0
-LEAST_REFRESH_SECONDS: Final = 5.0
+LEAST_REFRESH_SECONDS: Final = 10.0
 REFRESH_SECONDS_AT_START: Final = 2.0
 START_SECONDS: Final = 300.0
 UNKNOWN_PERSON_SHARE: Final = 0.8
@@ -101,7 +101,6 @@ class PredictivePacer:
 
     def _ended(self, event: PacingEvent) -> None:
         if event.outcome == "machine":
-            self._budget.counts_machines = True
             self._ledger.judged(event, is_person=False)
         else:
             self._ledger.ended(event, is_seen=event.outcome != "cancelled")
@@ -131,7 +130,7 @@ class PredictivePacer:
         seats = view.agents_ready + len(view.talking_since) + len(view.wrap_up_since) - view.waiting
         most, limit = room(view, self._limits, self._rate)
         chances = crowd.chance(0, seats)
-        near, risk = float(chances[0]), float(chances[1:].mean())
+        near, risk = float(chances[0]), float(chances @ LATER)
         place = 0 if risk > theta or theta <= 0.0 else self._most(crowd, seats, theta, most)
         one_each = view.agents_ready - in_flight(view) - view.waiting
         reason = why if place else "risk" if why == "predicted" else why
@@ -153,7 +152,7 @@ class PredictivePacer:
         """The most calls of which the last still has at most the risk theta; the first has."""
 
         def fits(others: int) -> bool:
-            return float(crowd.chance(others, seats)[1:].mean()) <= theta
+            return float(crowd.chance(others, seats) @ LATER) <= theta
 
         if most <= 0:
             return 0
