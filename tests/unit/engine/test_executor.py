@@ -32,7 +32,7 @@ CONFLICT, WRONG, BROKEN = (
     ari.AriServerError(500, message="no"),
 )
 LOADING = ari.AriLoading(503, message="no")
-FAILURES = [TIMEOUT, AWAY, NOT_FOUND, BAD, CONFLICT, WRONG, BROKEN, LOADING, RuntimeError("a defect")]
+FAILURES = [TIMEOUT, AWAY, NOT_FOUND, BAD, CONFLICT, WRONG, BROKEN, LOADING]
 
 
 async def run(command: m.Command, failure: Exception | None = None) -> tuple[tuple[m.Event, ...], ScriptedTransport]:
@@ -152,6 +152,10 @@ async def test_given_the_bridge_cannot_be_created_then_the_join_has_failed(failu
 async def test_whatever_fails_nothing_is_raised(command: m.Command, failure: Exception) -> None:
     events, _ = await run(command, failure)
     assert all(isinstance(event, m.Event) for event in events)
+
+
+async def test_given_a_defect_of_ours_then_it_is_an_event_too() -> None:
+    assert (await run(JOIN, RuntimeError("a defect")))[0] == (m.RequestUnanswered("Join"),)
 
 
 def test_every_command_for_asterisk_has_its_test() -> None:

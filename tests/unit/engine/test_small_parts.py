@@ -1,0 +1,196 @@
+"""Ids, clock, panel rows, the campaigns' book, and what a customer's channel is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stasis_dialer.core.model import Campaign, CampaignStatus, LineStatus, Trunk
+from stasis_dialer.engine.calls import leg_variables
+from stasis_dialer.engine.campaigns import CampaignBook
+from stasis_dialer.engine.clock import Clock
+from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, CALL, SESSION, Ids
+from stasis_dialer.engine.panel import read_endpoints, status_of
+from stasis_dialer.engine.recovery import Seen, is_in_app
+
+FREE, BUSY, AWAY = LineStatus.FREE, LineStatus.BUSY, LineStatus.UNREGISTERED
+
+
+# --- ids ------------------------------------------------------------------------------------------------------------
+
+
+def test_ids_are_never_the_same_and_known_as_ours() -> None:
+    ids = Ids("stasis_dialer")
+    made = [ids.new(kind) for kind in (CALL, AGENT_LEG, BRIDGE, SESSION) for _ in range(1000)]
+    assert len(set(made)) == len(made)
+    assert all(ids.is_ours(id_) for id_ in made)
+    assert max(map(len, made)) <= 64
+
+
+def test_given_the_longest_name_of_an_application_then_ids_fit_the_database() -> None:
+    assert len(Ids("a" * 40).new(CALL)) <= 64
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "",
+        "1700000000.12",
+        "other-c-1",
+        "stasis_dialer",
+        "stasis_dialer2-c-1",
+        "xstasis_dialer-c-1",
+        "stasis_dialer-two-c-1",
+    ],
+)
+def test_ids_of_others_are_not_ours(id_: str) -> None:
+    assert not Ids("stasis_dialer").is_ours(id_)
+
+
+def test_given_an_application_whose_name_continues_ours_then_its_ids_are_not_ours() -> None:
+    assert not Ids("app").is_ours(Ids("app-two").new(CALL))
+    assert not Ids("app").is_ours(Ids("app2").new(CALL))
+
+
+# --- clock ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_axis_and_utc_go_there_and_back() -> None:
+    clock = Clock()
+    now = clock.now()
+    assert clock.at(clock.utc(now)) == pytest.approx(now, abs=1e-5)
+    assert clock.utc(now + 60.0) - clock.utc(now) == timedelta(seconds=60)
+    assert abs(clock.drift_seconds()) < 0.5
+    assert clock.utc_now().tzinfo is not None
+
+
+# --- the panel ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("is_registered", "channels", "line1", "line2", "is_available"),
+    [
+        (True, 0, FREE, FREE, True),
+        (True, 1, BUSY, FREE, True),
+        (True, 2, BUSY, BUSY, False),
+        (True, 5, BUSY, BUSY, False),
+        (False, 0, AWAY, AWAY, False),
+        (False, 1, BUSY, FREE, False),
+    ],
+)
+def test_a_telephones_row(
+    is_registered: bool, channels: int, line1: LineStatus, line2: LineStatus, is_available: bool
+) -> None:
+    status = status_of("1001", is_registered, channels)
+    assert (status.line1, status.line2, status.is_registered) == (line1, line2, is_registered)
+    assert status.is_available is is_available
+
+
+def test_extensions_are_the_endpoints_with_numbers_of_at_most_ten_digits() -> None:
+    endpoints: list[dict[str, Any]] = [
+        {"resource": "1001", "state": "online", "channel_ids": ["a"]},
+        {"resource": "1002", "state": "offline", "channel_ids": []},
+        {"resource": "1003", "state": "unknown"},
+        {"resource": "carrier", "state": "online", "channel_ids": ["b"]},
+        {"resource": "12345678901", "state": "online", "channel_ids": []},
+    ]
+    found = read_endpoints(endpoints)
+    assert {number: status.line1 for number, status in found.items()} == {"1001": BUSY, "1002": AWAY, "1003": AWAY}
+    assert read_endpoints([]) == {}
+
+
+# --- the campaigns' book --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Row:
+    campaign: Campaign
+    problems: tuple[str, ...] = ()
+
+
+class Rows:
+    def __init__(self, *rows: Row) -> None:
+        self.rows = list(rows)
+
+    async def find(self) -> list[Row]:
+        return self.rows
+
+
+ACTIVE = Campaign(1, "spring", CampaignStatus.ACTIVE)
+
+
+async def test_the_book_has_what_may_dial_with_the_configurations_message_filled_in() -> None:
+    own = replace(ACTIVE, id=2, name="own", safe_harbour_media="sound:own")
+    paused = replace(ACTIVE, id=3, name="paused", status=CampaignStatus.PAUSED)
+    finished = replace(ACTIVE, id=4, name="finished", status=CampaignStatus.FINISHED)
+    wrong = Row(replace(ACTIVE, id=5, name="wrong"), ("mode is 'turbo'",))
+    book = CampaignBook(Rows(Row(own), Row(ACTIVE), Row(paused), Row(finished), wrong), "sound:ours")
+    assert await book.refresh()
+    assert [campaign.id for campaign in book.active()] == [1, 2]
+    assert set(book.all()) == {1, 2, 3}
+    assert book.all()[1].safe_harbour_media == "sound:ours"
+    assert book.all()[2].safe_harbour_media == "sound:own"
+    assert not await book.refresh()
+    assert book.of(4).name == "finished"
+    assert book.of(None).name == "unknown"
+
+
+async def test_given_a_campaign_changes_then_the_book_says_so() -> None:
+    rows = Rows(Row(ACTIVE))
+    book = CampaignBook(rows, None)
+    await book.refresh()
+    rows.rows = [Row(replace(ACTIVE, max_channels=99))]
+    assert await book.refresh()
+    assert book.active()[0].max_channels == 99
+
+
+# --- a customer's channel -------------------------------------------------------------------------------------------
+
+
+def test_a_customers_channel_ends_by_itself_and_shows_the_right_number() -> None:
+    trunk = Trunk(
+        "carrier",
+        "PJSIP/{number}@carrier",
+        caller_id="+551130000000",
+        headers=(("X-Id", "{attempt_id}/{campaign_id}"),),
+    )
+    campaign = replace(ACTIVE, ring_timeout_seconds=30.0, max_call_seconds=600.0)
+    variables = dict(leg_variables("c1", campaign, trunk))
+    assert variables == {
+        "TIMEOUT(absolute)": "690",
+        "SD_ATTEMPT": "c1",
+        "SD_CAMPAIGN": "1",
+        "CONNECTEDLINE(num,i)": "+551130000000",
+        "PJSIP_HEADER(add,X-Id)": "c1/1",
+    }
+    own = dict(leg_variables("c1", replace(campaign, caller_id="+551140000000"), trunk))
+    assert own["CONNECTEDLINE(num,i)"] == "+551140000000"
+    assert "CONNECTEDLINE(num,i)" not in dict(leg_variables("c1", campaign, replace(trunk, caller_id=None)))
+
+
+# --- what Asterisk has ----------------------------------------------------------------------------------------------
+
+
+def test_where_a_leg_is() -> None:
+    seen = Seen({"a": {}, "b": {}}, {"b1": frozenset({"a", "x"}), "b2": frozenset()})
+    assert seen.bridge_of("a") == "b1"
+    assert seen.bridge_of("b") is None
+
+
+@pytest.mark.parametrize(
+    ("channel", "is_there"),
+    [
+        ({"dialplan": {"app_name": "Stasis", "app_data": "app,inbound"}}, True),
+        ({"dialplan": {"app_name": "Stasis", "app_data": "app"}}, True),
+        ({"dialplan": {"app_name": "Stasis", "app_data": "app2,inbound"}}, False),
+        ({"dialplan": {"app_name": "Dial", "app_data": "app"}}, False),
+        ({"dialplan": None}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_whether_a_channel_waits_in_our_application(channel: dict[str, Any], is_there: bool) -> None:
+    assert is_in_app(channel, "app") is is_there
