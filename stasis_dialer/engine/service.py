@@ -183,11 +183,16 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+
+    def _hung_up(self) -> None:
+        """A closed terminal or a wish to reload must not drop the dialer; the file is read at the start only."""
+        log.warning("configuration-not-reloaded", hint="restart: talking pairs and agents stay")
 
     @contextlib.asynccontextmanager
     async def _background(self, served: Served | None) -> AsyncIterator[None]:

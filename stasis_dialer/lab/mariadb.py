@@ -140,6 +140,7 @@ class MariaDB:
         words = [
             "--no-defaults",
             f"--datadir={self.data}",
+            f"--tmpdir={self.folder}",
             f"--lc-messages-dir={self._stack.mariadb_share}",
             # The same from the first start on: a change would make the next start write the whole log anew.
             f"--innodb-log-file-size={REDO_LOG}",
@@ -158,7 +159,6 @@ class MariaDB:
             f"--pid-file={self.folder / 'mariadb.pid'}",
             f"--log-error={self.log_path}",
             f"--init-file={self._init_file}",
-            f"--tmpdir={self.folder}",
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_unicode_ci",
             f"--sql-mode={SQL_MODE}",
