@@ -155,7 +155,7 @@ class Budget:
         slack = self.cap * (answered + 1.0) + self._debt(answered, swing) - abandoned - 1.0
         if slack < 0.0:
             return REPAYING * self.aim, "repaying"
-        if self._hour.abandoned + 1.0 > HOUR_FACTOR * self.cap * max(self._hour.answered, HOUR_LEAST):
+        if self._hour.abandoned + swing > HOUR_FACTOR * self.cap * max(self._hour.answered, HOUR_LEAST):
             return REPAYING * self.aim, "hour_spent"
         aimed = max(swing, (1.0 - AIM) * self.cap * answered)
         push = PUSH * min(3.0, max(-4.0, (slack - aimed) / swing))
