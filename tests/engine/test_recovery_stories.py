@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from typing import Any
 
 import pytest
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import CallState
 from stasis_dialer.core.model import AgentState, CallStatus, Disposition, Fault, LeadStatus
+from stasis_dialer.engine.recovery import UNKNOWN_SECONDS
 from stasis_dialer.errors import DatabaseUnavailable
 from tests.engine.floor import Floor, number, on_the_floor
 from tests.property.switchboard import Channel, Person
@@ -462,5 +465,39 @@ def test_given_the_database_goes_away_during_a_call_then_it_is_kept_and_written_
         assert (floor.journal.depth, floor.journal.is_database_away) == (0, False)
         assert the_record(floor).disposition is D.ANSWERED
         assert the_lead(floor).status is LeadStatus.COMPLETED
+
+    on_the_floor(story)
+
+
+def test_given_the_answer_of_a_reservation_is_lost_then_its_leads_are_closed_and_dialled_again_later() -> None:
+    async def story(floor: Floor) -> None:
+        await floor.campaign(leads=3, retry_delay_seconds=60.0)
+        await floor.agents("1001", "1002")
+        reserve = floor.store.leads.reserve
+
+        async def is_committed_unheard(*asked: Any) -> Any:
+            floor.store.is_answer_lost = True
+            try:
+                return await reserve(*asked)
+            finally:
+                floor.store.is_answer_lost = False
+                del floor.store.leads.reserve
+
+        floor.store.leads.reserve = is_committed_unheard  # type: ignore[method-assign, assignment]
+        floor.start()
+        await asyncio.sleep(30.0)
+        stuck = [lead for lead in floor.store.rows.values() if lead.status is LeadStatus.CALLING]
+        assert len(stuck) == 2 + len(floor.calls.all())
+
+        def is_known(call_id: str) -> bool:
+            return floor.dispatcher.find(call_id) is not None or floor.journal.is_waiting(call_id)
+
+        await asyncio.sleep(UNKNOWN_SECONDS)
+        await floor.recovery.close_unknown(floor.store.calls, floor.store.leads, is_known)
+        await asyncio.sleep(300.0)
+        assert {lead.status for lead in floor.store.rows.values()} == {LeadStatus.COMPLETED}
+        assert floor.trunks.in_use() == {"carrier": 0}
+        dialled = Counter(endpoint for _, endpoint in floor.board.dialled if "@" in endpoint)
+        assert set(dialled.values()) == {1}
 
     on_the_floor(story)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stasis_dialer.core import messages as m
@@ -362,6 +362,7 @@ def _only_defects(_logger: Any, name: str, fields: Any) -> str:
     raise structlog.DropEvent
 
 
+@settings(max_examples=3 * settings.default.max_examples)
 @given(
     st.lists(st.booleans(), min_size=1, max_size=3),
     st.lists(deeds, min_size=1, max_size=30),
