@@ -363,9 +363,14 @@ def _finish(call: Call, now: float, disposition: Disposition, fault: Fault | Non
         hung_up_by=by if call.is_end_seen else None,
         disposition=disposition,
         fault=fault,
-        is_attempt_given_back=call.dialled_at is None or disposition is Disposition.CANCELLED,
+        is_attempt_given_back=call.dialled_at is None or _is_withdrawn(call, disposition),
     )
     return ended, (m.Finish(disposition, fault, ended.is_attempt_given_back),)
+
+
+def _is_withdrawn(call: Call, disposition: Disposition) -> bool:
+    """Whether the pacing gave the call up: that is our doing alone, and burns no attempt of the lead's."""
+    return disposition is Disposition.CANCELLED and call.hung_up_by == "pacing"
 
 
 def _marked(call: Call, now: float, what: str, **changes: object) -> Call:
