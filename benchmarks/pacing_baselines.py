@@ -32,15 +32,20 @@ class Vicidial:
         self._level = 1.0
         self._samples: deque[tuple[int, int, int]] = deque(maxlen=self.SAMPLES)
         self._sampled = self._adapted = self._placed = self._counted = -math.inf
-        self._answers = self._drops = 0
+        self._calls = self._answers = self._drops = 0
         self._last_minute: deque[tuple[float, bool]] = deque()
-        self._figures = (0, 0, 0, 0)
+        self._figures = (0, 0, 0, 0.0)
 
     def observe(self, event: PacingEvent) -> None:
-        if event.kind in ("connected", "abandoned"):
+        if event.kind == "placed":
+            self._calls += 1
+            self._last_minute.append((event.at, False))
+        elif event.kind == "connected":
             self._answers += 1
-            self._drops += event.kind == "abandoned"
-            self._last_minute.append((event.at, event.kind == "abandoned"))
+        elif event.kind == "abandoned":
+            self._answers += 1
+            self._drops += 1
+            self._last_minute.append((event.at, True))
 
     def decide(self, view: PacingView) -> PacingDecision:
         now = view.now
@@ -53,7 +58,8 @@ class Vicidial:
             while self._last_minute and self._last_minute[0][0] < now - 60.0:
                 self._last_minute.popleft()
             drops = sum(dropped for _, dropped in self._last_minute)
-            self._figures = (len(self._last_minute), drops, self._answers, self._drops)
+            share = self._drops / self._answers if self._answers else 0.0
+            self._figures = (len(self._last_minute) - drops, drops, self._calls, share)
         if now - self._adapted >= 15.0:
             self._adapted = now
             self._adapt(now)
@@ -69,10 +75,10 @@ class Vicidial:
         ready, waiting, agents = (sum(sample[i] for sample in self._samples) / count for i in range(3))
         change = (ready - waiting) / agents if agents else 0.0
         level = min(self._most, max(1.0, self._level * (1.0 + change)))
-        minute, minute_drops, today, drops = self._figures
+        minute, minute_drops, today, share = self._figures
         if minute > 20 and minute_drops / minute > 0.5:
             level /= 2.0
-        if today > 50 and drops / today > self._limits.abandon_cap:
+        if today > 50 and share > self._limits.abandon_cap:
             if self._method == "HARD_LIMIT":
                 level = 1.0
             elif self._method == "AVERAGE":
