@@ -87,7 +87,7 @@ def test_given_an_on_demand_agent_when_the_phone_unregisters_then_nobody_is_dial
     phone.unregister()
     gone = dialer.wait_agent(FIRST, "paused")
     ledger.add_leads(campaign, [customer])
-    wait_for(lambda: dialer.ask("GET", "/snapshot")["pacing"].get(str(campaign)) == "agents_taken", "pacing to look")
+    wait_for(lambda: dialer.ask("GET", "/snapshot")["pacing"].get(str(campaign)) == "no_agents", "pacing to look")
     dialled = ledger.calls()
     phone.register()
     row = ledger.ended_call(customer)

@@ -1,10 +1,12 @@
 """The lab is what it says: real phones that register, a carrier whose fates are true, a log that misses nothing."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -86,11 +88,10 @@ def fall_back(lab: Lab, dialled: str, channel: str) -> None:
     )
 
 
-def test_a_lab_starts_without_a_warning(lab: Lab) -> None:
-    startup = [line for line in lab.pbx.problems() if "[C-" not in line and "ari" not in line]
-
-    assert startup == []
-    assert [line for line in lab.carrier.asterisk.problems() if "[C-" not in line] == []
+def test_a_lab_starts_without_a_warning(tmp_path: Path) -> None:
+    with Lab(f"quiet-{os.getpid()}", phones=2, home=tmp_path) as fresh:
+        assert fresh.pbx.problems() == []
+        assert fresh.carrier.asterisk.problems() == []
 
 
 @pytest.mark.parametrize("fate", list(Fate))
