@@ -126,10 +126,15 @@ class Desk:
         self.withdraw(call_id, is_broken=False)
 
     def _match(self) -> None:
-        """Give waiting customers, the longest waiting first, to the agents who fit."""
+        """Give waiting customers, the longest waiting first, to the agents who fit.
+
+        An agent in the midst of a change is left for later: what still waits in the inbox speaks of the last customer,
+        and would be taken for news of this one. Becoming available asks for a match, which comes after the change.
+        """
         self._is_match_due = False
         for waiting in sorted(self._waiting.values(), key=lambda w: w.answered_at):
-            agent = choose_agent(self.agents(), waiting.campaign.id)
+            settled = (actor.machine for actor in self._by_extension.values() if not actor.is_draining)
+            agent = choose_agent(settled, waiting.campaign.id)
             if agent is not None:
                 del self._waiting[waiting.call_id]
                 self._assign(self._by_extension[agent.extension], waiting)
