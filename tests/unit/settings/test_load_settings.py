@@ -154,7 +154,7 @@ def test_given_headers_then_line_breaks_and_strange_names_are_refused(write: Wri
         ("a NUL", "a: \x00", "not YAML"),
         ("a thing that holds itself", "ari: &a [*a]", "holds itself"),
         ("a key that is a list", "? [1, 2]\n: 3", "not YAML"),
-        ("very deep", "[" * 20_000, "not YAML"),
+        ("very deep", "[" * 3_000, "not YAML"),
         ("deep", "a: " + "[" * 150 + "]" * 150, "not a setting"),
     ],
 )
@@ -239,7 +239,7 @@ def test_a_value_of_the_command_line_is_read_as_yaml(text: str, value: object) -
     assert read_value(text) == value
 
 
-@pytest.mark.parametrize("text", ["[1", "2026-99-99", "!!python/name:os.system", "[" * 20_000, "9" * 10_000])
+@pytest.mark.parametrize("text", ["[1", "2026-99-99", "!!python/name:os.system", "[" * 3_000, "9" * 10_000])
 def test_given_no_value_then_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="not a value"):
         read_value(text)
