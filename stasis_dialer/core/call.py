@@ -282,14 +282,20 @@ def _agent_hung_up(call: Call, event: m.Event, now: float) -> Step:
 
 
 def _nobody_came(call: Call, event: m.Event, now: float) -> Step:
-    return _give_up(call, now, is_agent_broken=call.is_joining)
+    """A join that stays unanswered ends the call, not the agent's session: who is to blame is not known.
+
+    The agent is given back when the customer's leg is gone, because the join may still happen.
+    """
+    if call.is_joining:
+        return _close(_marked(call, now, "given up", given_up_at=now, is_joining=False), now, by="dialer")
+    return _give_up(call, now, is_agent_broken=False)
 
 
 def _give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
     """The deadline for an agent has passed: the message, or the end when there is none."""
     withdrawn = _marked(call, now, "given up", given_up_at=now, is_joining=False)
     media = call.campaign.safe_harbour_media
-    if media is None or call.is_joining:
+    if media is None:
         closing, commands = _close(withdrawn, now, by="dialer")
         return closing, (m.WithdrawSeek(is_agent_broken), *commands)
     playing = evolve(withdrawn, state=S.SAFE_HARBOUR, deadline=now + MESSAGE_SECONDS)
@@ -300,9 +306,10 @@ def _give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
 
 
 def _stopped(call: Call, event: m.Event, now: float) -> Step:
+    """An agent whom the customer may be joining right now is given back only when the customer's leg is gone."""
     assert isinstance(event, m.StopRequested)
     closing, commands = _close(_marked(call, now, f"stopped by {event.by}"), now, by=event.by)
-    if call.state in AGENT_WANTED:
+    if call.state in AGENT_WANTED and not call.is_joining:
         return closing, (m.WithdrawSeek(), *commands)
     return closing, commands
 

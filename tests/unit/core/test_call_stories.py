@@ -197,11 +197,11 @@ def test_given_the_join_failed_when_the_deadline_is_over_already_then_it_passes_
     assert joining(at=10.0).hears(m.JoinFailed("b1"), at=14.0).call.state is S.CLOSING
 
 
-def test_given_the_join_is_never_answered_when_its_limit_passes_then_the_agent_counts_as_broken() -> None:
+def test_given_the_join_is_never_answered_when_its_limit_passes_then_the_agent_is_kept_until_the_leg_is_gone() -> None:
     story = joining(WITH_MESSAGE, at=10.0)
     assert story.call.deadline == 10.0 + JOIN_SECONDS
     story.reaches_its_deadline()
-    assert story.last == (m.WithdrawSeek(is_agent_broken=True), m.HangUp("c1"))
+    assert story.last == (m.HangUp("c1"),)
 
 
 def test_given_a_join_that_was_given_up_when_it_works_late_then_nobody_talks_in_a_bridge_given_back() -> None:

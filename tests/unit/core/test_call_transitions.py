@@ -72,10 +72,16 @@ def test_given_any_live_state_when_stopped_then_the_leg_is_hung_up(state: CallSt
         assert call.hung_up_by == "supervisor"
 
 
-@pytest.mark.parametrize("state", [CallState.QUEUED, CallState.OFFERING], ids=str)
-def test_given_an_agent_is_sought_when_stopped_then_the_search_is_withdrawn(state: CallState) -> None:
-    _, commands = advance(in_state(state), m.StopRequested(), 20.0)
+def test_given_an_agent_is_sought_when_stopped_then_the_search_is_withdrawn() -> None:
+    _, commands = advance(in_state(CallState.QUEUED), m.StopRequested(), 20.0)
     assert commands == (m.WithdrawSeek(), m.HangUp("c1"))
+
+
+def test_given_a_join_under_way_when_stopped_then_the_agent_is_kept_until_the_leg_is_gone() -> None:
+    joining = in_state(CallState.OFFERING)
+    assert joining.is_joining
+    _, commands = advance(joining, m.StopRequested(), 20.0)
+    assert commands == (m.HangUp("c1"),)
 
 
 @pytest.mark.parametrize("state", LIVE, ids=str)
