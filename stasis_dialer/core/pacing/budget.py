@@ -34,8 +34,12 @@ HIGHEST_CORRECTION: Final = math.log(1.5)
 FIRST_CORRECTION: Final = math.log(0.55)
 """The risk of one call leaves out that it may take the agent of an earlier one; of calls placed under theta about
 theta / 0.55 are abandoned. Measured with theta held at 1.2 to 3 % for 3 and 10 agents, 40 simulated hours each."""
+FIRST_DEBT: Final = 1.5
 DEBT_ANSWERS: Final = 100.0
-"""By so many answers, or by those of half an hour, what was owed at the start must be earned."""
+"""By so many answers what was owed at the start must be earned."""
+FIRST_CAUTION: Final = 0.4
+CAUTIOUS_ANSWERS: Final = 60.0
+"""Theta begins at a part of itself and is whole after so many answers: little is known, and a burst weighs heavily."""
 REPAYING: Final = 0.05
 """Theta over the budget, as a share of the aim."""
 
@@ -152,19 +156,19 @@ class Budget:
         self._pass(now)
         abandoned, answered = self.counts(now)
         swing = self._swing()
-        slack = self.cap * (answered + 1.0) + self._debt(answered, swing) - abandoned - 1.0
+        slack = self.cap * (answered + 1.0) + self._debt(answered) - abandoned - 1.0
         if slack < 0.0:
             return REPAYING * self.aim, "repaying"
         if self._hour.abandoned + swing > HOUR_FACTOR * self.cap * max(self._hour.answered, HOUR_LEAST):
             return REPAYING * self.aim, "hour_spent"
         aimed = max(swing, (1.0 - AIM) * self.cap * answered)
         push = PUSH * min(3.0, max(-4.0, (slack - aimed) / swing))
-        return self.aim * min(MOST, max(LEAST, math.exp(self._correction + push))), "predicted"
+        caution = min(1.0, FIRST_CAUTION + (1.0 - FIRST_CAUTION) * answered / CAUTIOUS_ANSWERS)
+        return self.aim * caution * min(MOST, max(LEAST, math.exp(self._correction + push))), "predicted"
 
-    def _debt(self, answered: float, swing: float) -> float:
+    def _debt(self, answered: float) -> float:
         """What may be owed for a while at the start, so that a small group can begin before a first loss is earned."""
-        most = min(max(1.5, 1.0 + 0.02 * answered), 1.5 * swing)
-        return most * max(0.0, 1.0 - answered / max(DEBT_ANSWERS, 2.0 * self._recent))
+        return FIRST_DEBT * max(0.0, 1.0 - answered / DEBT_ANSWERS)
 
     def inputs(self, now: float) -> dict[str, float]:
         """The numbers behind theta."""
