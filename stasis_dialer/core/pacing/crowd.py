@@ -6,14 +6,18 @@ large ones. Both answer the same question: with n more calls placed now, how lik
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stasis_dialer.core.pacing.lifetable import Array, normal
+from stasis_dialer.core.pacing.lifetable import Array
 
+ROOT_TWO: Final = math.sqrt(2.0)
+ROOT_TWO_PI: Final = math.sqrt(2.0 * math.pi)
+LEAST_VARIANCE: Final = 0.02
 LARGEST_SKEW: Final = 0.6
 """Beyond it the skewness correction is no longer a distribution."""
 
@@ -26,6 +30,14 @@ class ExactCrowd:
         lift = _circle(self._points)
         self._base = np.multiply.reduce(1.0 + rows[:, :, None] * lift, axis=0)
         self._new = 1.0 + new[:, None] * lift
+
+    def near(self, seats: int) -> float:
+        """The chance that at least `seats` are needed at the very near moment, with no further call."""
+        return float(self.chance(0, seats)[0])
+
+    def risk(self, more: int, seats: int) -> float:
+        """The same at the moments of a call placed now, on average, when `more` others are placed with it."""
+        return float(np.add.reduce(self.chance(more, seats)[1:])) / (len(self._new) - 1)
 
     def chance(self, more: int, seats: int) -> Array:
         """By moment: the chance that at least `seats` are needed when `more` calls are placed now."""
@@ -54,26 +66,43 @@ def _filter(points: int, seats: int) -> NDArray[np.complex128]:
 
 
 class NormalCrowd:
-    """The same by moments; `first`, `second`, `third` are sums of the chances, their squares and cubes, by moment."""
+    """The same by moments; `first`, `second`, `third` are sums of the chances, their squares and cubes, by moment.
+
+    Plain floats: for nine moments they are faster than arrays.
+    """
 
     def __init__(self, first: Array, second: Array, third: Array, new: Array, extra_variance: Array) -> None:
-        self._mean = first
-        self._variance = np.maximum(first - second + extra_variance, 0.02)
-        self._third = first - 3.0 * second + 2.0 * third
-        self._new = new
-        self._new_variance = new * (1.0 - new)
-        self._new_third = self._new_variance * (1.0 - 2.0 * new)
+        spread = new * (1.0 - new)
+        self._moments: list[tuple[float, ...]] = np.stack(
+            (
+                first,
+                np.maximum(first - second + extra_variance, LEAST_VARIANCE),
+                first - 3.0 * second + 2.0 * third,
+                new,
+                spread,
+                spread * (1.0 - 2.0 * new),
+            ),
+            axis=1,
+        ).tolist()
 
-    def chance(self, more: int, seats: int) -> Array:
-        """By moment: the chance that at least `seats` are needed when `more` calls are placed now."""
-        if seats <= 0:
-            return np.ones(len(self._new))
-        variance = self._variance + more * self._new_variance
-        deviation = np.sqrt(variance)
-        z = (seats - 0.5 - self._mean - more * self._new) / deviation
-        skew = (self._third + more * self._new_third) / (variance * deviation)
-        skew = np.maximum(np.minimum(skew, LARGEST_SKEW), -LARGEST_SKEW)
-        squared = z * z
-        below, density = normal(z, squared)
-        chance = 1.0 - below - skew * (1.0 - squared) * density / 6.0
-        return np.maximum(np.minimum(chance, 1.0), 0.0)
+    def near(self, seats: int) -> float:
+        """The chance that at least `seats` are needed at the very near moment, with no further call."""
+        return _tail(self._moments[0], 0, seats)
+
+    def risk(self, more: int, seats: int) -> float:
+        """The same at the moments of a call placed now, on average, when `more` others are placed with it."""
+        later = self._moments[1:]
+        return sum(_tail(moment, more, seats) for moment in later) / len(later)
+
+
+def _tail(moment: tuple[float, ...], more: int, seats: int) -> float:
+    """The Edgeworth series to the third moment, with a correction for whole numbers."""
+    if seats <= 0:
+        return 1.0
+    mean, variance, third, new, new_variance, new_third = moment
+    variance += more * new_variance
+    deviation = math.sqrt(variance)
+    z = (seats - 0.5 - mean - more * new) / deviation
+    skew = min(LARGEST_SKEW, max(-LARGEST_SKEW, (third + more * new_third) / (variance * deviation)))
+    density = math.exp(-0.5 * z * z) / ROOT_TWO_PI
+    return min(1.0, max(0.0, 0.5 * math.erfc(z / ROOT_TWO) - skew * (1.0 - z * z) * density / 6.0))

@@ -23,7 +23,7 @@ from stasis_dialer.core.pacing.ledger import Ledger
 from stasis_dialer.core.pacing.lifetable import Array
 from stasis_dialer.core.pacing.messages import PacingDecision, PacingEvent, PacingLimits, PacingView
 from stasis_dialer.core.pacing.room import CallRate, in_flight, room
-from stasis_dialer.core.pacing.tables import LATER, Tables
+from stasis_dialer.core.pacing.tables import Tables
 
 VERSION: Final = 1
 EXACT_AGENTS: Final = 12
@@ -60,6 +60,7 @@ class PredictivePacer:
         self._waited = WAIT_PRIOR * 0.7 * limits.answer_deadline_seconds
         self._tables: Tables | None = None
         self._tables_at = 0.0
+        self._tidied_at = 0.0
         self._changes = 0
         self._decided_at: float | None = None
         self._first_at: float | None = None
@@ -129,8 +130,7 @@ class PredictivePacer:
         crowd = self._crowd(view, tables)
         seats = view.agents_ready + len(view.talking_since) + len(view.wrap_up_since) - view.waiting
         most, limit = room(view, self._limits, self._rate)
-        chances = crowd.chance(0, seats)
-        near, risk = float(chances[0]), float(chances @ LATER)
+        near, risk = crowd.near(seats), crowd.risk(0, seats)
         place = 0 if risk > theta or theta <= 0.0 else self._most(crowd, seats, theta, most)
         one_each = view.agents_ready - in_flight(view) - view.waiting
         reason = why if place else "risk" if why == "predicted" else why
@@ -152,7 +152,7 @@ class PredictivePacer:
         """The most calls of which the last still has at most the risk theta; the first has."""
 
         def fits(others: int) -> bool:
-            return float(crowd.chance(others, seats) @ LATER) <= theta
+            return crowd.risk(others, seats) <= theta
 
         if most <= 0:
             return 0
@@ -215,12 +215,18 @@ class PredictivePacer:
         if self._first_at is None or now < self._first_at:
             self._first_at = now
         is_starting = not self._is_warm and now - self._first_at < START_SECONDS
-        longest, shortest = (REFRESH_SECONDS_AT_START, 1.0) if is_starting else (REFRESH_SECONDS, LEAST_REFRESH_SECONDS)
+        longest, shortest = (
+            (REFRESH_SECONDS_AT_START, REFRESH_SECONDS_AT_START)
+            if is_starting
+            else (REFRESH_SECONDS, LEAST_REFRESH_SECONDS)
+        )
         age = now - self._tables_at
         tables = self._tables
         if tables is not None and 0.0 <= age < longest and (self._changes < REFRESH_EVENTS or age < shortest):
             return tables
-        self._ledger.keep_only(view)
+        if not 0.0 <= now - self._tidied_at < REFRESH_SECONDS:
+            self._ledger.keep_only(view)
+            self._tidied_at = now
         give_up = self._limits.minimum_ring_seconds if self._limits.may_cancel else None
         dialling, ringing = _ages(view.dialling_since, now), _ages(view.ringing_since, now)
         outlook = Outlook(self._attempts, dialling, ringing, give_up)

@@ -21,8 +21,6 @@ from stasis_dialer.core.pacing.messages import PacingView
 
 MOMENTS: Final = 8
 """Moments at which a call placed now is expected to ask for an agent, each as likely as the others."""
-LATER: Final[Array] = np.concatenate(([0.0], np.full(MOMENTS, 1.0 / MOMENTS)))
-"""Their weights; the near moment before them has none."""
 SHARES: Final = 11
 """Steps of the chance that an answer not yet judged is a person: 0, 0.1 ... 1."""
 JUDGED_BINS: Final = 32

@@ -46,7 +46,8 @@ def test_normal_crowd_is_near_the_exact_one_for_a_large_group():
     exact = ExactCrowd(rows, new)
     normal = NormalCrowd(rows.sum(0), (rows**2).sum(0), (rows**3).sum(0), new, np.zeros(3))
     for more, seats in itertools.product((0, 3), range(14, 30, 3)):
-        assert normal.chance(more, seats) == pytest.approx(exact.chance(more, seats), abs=0.01)
+        assert normal.risk(more, seats) == pytest.approx(exact.risk(more, seats), abs=0.01)
+        assert normal.near(seats) == pytest.approx(exact.near(seats), abs=0.01)
 
 
 def test_trap_completed_calls_only_the_first_failures_do_not_make_the_answer_rate_low():
