@@ -38,12 +38,6 @@ class Hears(Protocol):
     def destroyed(self, channel: str) -> None: ...
 
 
-class Carries(Protocol):
-    """How requests travel."""
-
-    def send(self, method: str, path: str, query: tuple[tuple[str, str], ...] = ()) -> None: ...
-
-
 class Library:
     """Requests and events by `stasis_dialer.ari`, as the dialer uses it."""
 

@@ -94,11 +94,6 @@ class Call:
         """The customer's channel: it has the attempt's id."""
         return self.call_id
 
-    @property
-    def is_live(self) -> bool:
-        """Whether the customer leg may still exist."""
-        return self.state is not S.ENDED
-
 
 Step = tuple[Call, tuple[m.Command, ...]]
 Handler = Callable[[Call, m.Event, float], Step]

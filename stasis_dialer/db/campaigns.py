@@ -12,6 +12,7 @@ from datetime import datetime, time
 from typing import Any, Final
 
 from stasis_dialer.core.model import Campaign, CampaignStatus
+from stasis_dialer.core.schedule import success_rate
 from stasis_dialer.db.audit import AuditEntry, write_audit
 from stasis_dialer.db.campaign_settings import (
     LEGACY_COLUMNS,
@@ -51,7 +52,7 @@ class CampaignCounters:
     @property
     def success_rate(self) -> float:
         """The legacy's answer: successful calls of the processed leads, in per cent."""
-        return 100.0 * self.successful_calls / self.processed_contacts if self.processed_contacts else 0.0
+        return success_rate(self.successful_calls, self.processed_contacts)
 
 
 @dataclass(frozen=True, slots=True)

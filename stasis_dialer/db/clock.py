@@ -33,12 +33,6 @@ def utc_moment(value: object) -> datetime | None:
     return None if naive is None else naive.replace(tzinfo=UTC)
 
 
-def whole_milliseconds(moment: datetime) -> datetime:
-    """What is left of a time after it was stored: UTC, cut to the millisecond."""
-    moment = _aware(moment).astimezone(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
 class LegacyClock:
     """Converts between aware UTC and the zone in which the legacy writes its columns.
 

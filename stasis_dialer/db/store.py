@@ -14,7 +14,6 @@ from stasis_dialer.db.database import Database
 from stasis_dialer.db.decisions import PacingDecisions
 from stasis_dialer.db.dnc import DoNotCallList
 from stasis_dialer.db.leads import Leads
-from stasis_dialer.db.recovery import Recovery
 from stasis_dialer.db.reports import Reports
 from stasis_dialer.errors import DatabaseUnavailable
 
@@ -28,7 +27,6 @@ class Store:
         self.leads = Leads(database)
         self.calls = Calls(database)
         self.agents = Agents(database)
-        self.recovery = Recovery(self.campaigns, self.leads, self.calls, self.agents)
         self.dnc = DoNotCallList(database)
         self.audit = Audit(database)
         self.decisions = PacingDecisions(database)

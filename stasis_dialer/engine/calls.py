@@ -30,8 +30,6 @@ log = structlog.get_logger(__name__)
 DEAD_MAN_SLACK_SECONDS = 60.0
 """Asterisk's own limit of a leg comes after ours: it is for a dialer that is gone."""
 
-WAITING = frozenset({CallState.QUEUED, CallState.OFFERING})
-
 
 class Seats(Protocol):
     """The desk, as calls need it."""
@@ -191,11 +189,6 @@ class Calls:
             agent=call.agent,
         )
         self._on_end(call)
-
-
-def waiting(calls: Iterable[Call]) -> list[Call]:
-    """Customers who answered and have no agent yet."""
-    return [call for call in calls if call.state in WAITING]
 
 
 def leg_variables(call_id: str, campaign: Campaign, trunk: Trunk) -> tuple[tuple[str, str], ...]:

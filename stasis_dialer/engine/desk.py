@@ -92,10 +92,6 @@ class Desk:
         """For each available agent the campaigns served (empty: all)."""
         return [a.campaigns for a in self.agents() if a.state is AgentState.AVAILABLE]
 
-    def logged_in(self, campaign_id: int) -> int:
-        """How many agents serve a campaign, whatever they do now."""
-        return sum(1 for a in self.agents() if a.state is not AgentState.LOGGED_OFF and a.serves(campaign_id))
-
     # --- customers --------------------------------------------------------------------------------------------------
 
     def seek(self, call: Call) -> None:

@@ -144,7 +144,7 @@ class Dialer:
             self.is_database_away = False
         self._next_token_at = None
         active = self._book.active()
-        self._paces.forget_others(campaign.id for campaign in active)
+        await self._paces.keep_only(campaign.id for campaign in active)
         if active:
             self._turn = (self._turn + 1) % len(active)
             await self._dial_all(active[self._turn :] + active[: self._turn])
@@ -200,7 +200,7 @@ class Dialer:
             self._calls.stop(lambda call: call.call_id in meant and call.answered_at is None, by="pacing")
 
     async def _dial(self, campaign: Campaign, pace: Pace, wanted: int) -> int:
-        """Place so many calls on the trunks in their order; answers how many leads were reserved."""
+        """Place so many calls on the trunks in their order; answers how many leads were dealt with."""
         reserved = 0
         while reserved < wanted:
             gate = self._gate(campaign)

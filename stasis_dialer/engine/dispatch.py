@@ -76,10 +76,6 @@ class Dispatcher:
         """The live object with this id."""
         return self._actors.get(actor_id)
 
-    def owner_of(self, leg_id: str) -> Actor[Any] | None:
-        """The live object a leg belongs to."""
-        return self._by_leg.get(leg_id)
-
     def actors(self, kind: str) -> list[Actor[Any]]:
         """The live objects of a kind."""
         return [actor for actor in self._actors.values() if actor.kind == kind]

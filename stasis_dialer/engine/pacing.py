@@ -99,12 +99,14 @@ class Paces:
         await self._count(campaign, pace)
         return pace
 
-    def forget_others(self, active: Iterable[int]) -> list[int]:
-        """Drop the pacers of campaigns that are not active any more; their ids."""
-        gone = list(self._by_campaign.keys() - set(active))
-        for id_ in gone:
+    async def keep_only(self, active: Iterable[int]) -> None:
+        """Let go of the pacers of campaigns that are not active any more; what they learned is written first.
+
+        Raises: DatabaseUnavailable; nothing is let go then.
+        """
+        for id_ in self._by_campaign.keys() - set(active):
+            await self._write(id_)
             del self._by_campaign[id_]
-        return gone
 
     def decisions(self) -> dict[int, PacingDecision]:
         """The last decision of each campaign."""
@@ -117,9 +119,14 @@ class Paces:
         """
         now = self._clock.now()
         for id_, pace in list(self._by_campaign.items()):
-            if pace.mode is not DialMode.PROGRESSIVE and (everything or now - pace.kept_at >= SNAPSHOT_SECONDS):
-                await self._store.save_snapshot(id_, pace.mode, pace.pacer.snapshot(), self._clock.utc_now())
-                pace.kept_at = now
+            if everything or now - pace.kept_at >= SNAPSHOT_SECONDS:
+                await self._write(id_)
+
+    async def _write(self, campaign_id: int) -> None:
+        pace = self._by_campaign[campaign_id]
+        if pace.mode is not DialMode.PROGRESSIVE:
+            await self._store.save_snapshot(campaign_id, pace.mode, pace.pacer.snapshot(), self._clock.utc_now())
+        pace.kept_at = self._clock.now()
 
     async def _recall(self, campaign: Campaign, pace: Pace, saved: dict[str, Any] | None) -> None:
         """A snapshot that cannot be read is left alone: it is only worth some minutes of learning."""

@@ -74,7 +74,6 @@ class MemoryStore:
         self.calls = MemoryCalls(self)
         self.agents = MemoryAgents(self)
         self.dnc = MemoryDoNotCallList(self)
-        self.recovery = MemoryRecovery(self)
         self.decisions = MemoryDecisions(self)
 
     async def open(self) -> None:
@@ -445,21 +444,6 @@ class MemoryDoNotCallList(_Repository):
     def is_listed(self, number: str, campaign_id: int | None, now: datetime) -> bool:
         found = (self._store.listed.get((number, scope)) for scope in {None, campaign_id})
         return any(entry and (entry.expires_at is None or entry.expires_at > now) for entry in found)
-
-
-class MemoryRecovery(_Repository):
-    async def open_calls(self, app: str) -> list[CallRecord]:
-        return await self._store.calls.open_calls(app)
-
-    async def open_sessions(self, app: str) -> list[AgentSession]:
-        return await self._store.agents.open_sessions(app)
-
-    async def campaign(self, campaign_id: int) -> Campaign | None:
-        stored = self._store.commit(lambda: self._store.campaign_rows.get(campaign_id))
-        return stored.campaign if stored else None
-
-    async def lead(self, lead_id: int) -> Lead | None:
-        return await self._store.leads.get(lead_id)
 
 
 def _is_open(record: CallRecord) -> bool:

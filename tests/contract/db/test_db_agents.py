@@ -25,7 +25,7 @@ async def test_given_a_session_when_saved_then_a_restart_finds_it(store: AnyStor
     ringing = moved(LOGIN, AgentState.RINGING, 30.5, leg_id="leg-1", bridge_id="bridge-1", call_id="call-1")
     await store.agents.save_sessions([LOGIN, other, ringing])
     assert await store.agents.open_sessions(APP) == [replace(ringing, seconds={"paused": 30.5})]
-    assert await store.recovery.open_sessions("dialer-b") == [other]
+    assert await store.agents.open_sessions("dialer-b") == [other]
     assert await store.agents.get_session("nobody") is None
     await store.agents.save_sessions([])
 

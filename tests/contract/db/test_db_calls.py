@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, LeadStatus
+from stasis_dialer.errors import CampaignNotFound
 from tests.contract.db.conftest import APP, LEASE_SECONDS, NOW, Story, at
 from tests.contract.db.records import answered, ended, outcome, placed
 
@@ -111,8 +114,9 @@ async def test_given_what_the_columns_cannot_hold_when_finished_then_it_is_cut_a
 async def test_given_open_calls_when_recovered_then_campaign_and_lead_come_with_them(story: Story) -> None:
     await story.add("11987650001")
     (one,) = (await story.reserve(1)).reservations
-    (call,) = await story.store.recovery.open_calls(APP)
-    assert await story.store.recovery.campaign(call.campaign_id) == story.campaign
-    assert (await story.store.recovery.lead(call.lead_id)).id == one.lead.id
-    assert await story.store.recovery.campaign(10_000) is None
-    assert await story.store.recovery.lead(10_000_000) is None
+    (call,) = await story.store.calls.open_calls(APP)
+    assert (await story.store.campaigns.get(call.campaign_id)).campaign == story.campaign
+    assert (await story.store.leads.get(call.lead_id)).id == one.lead.id
+    with pytest.raises(CampaignNotFound):
+        await story.store.campaigns.get(10_000)
+    assert await story.store.leads.get(10_000_000) is None

@@ -161,6 +161,17 @@ async def test_given_what_was_learned_when_the_dialer_starts_again_then_it_goes_
     assert again.pacer.snapshot() != fresh.pacer.snapshot()
 
 
+async def test_given_a_campaign_that_is_paused_when_its_pacer_is_let_go_then_what_it_learned_is_kept() -> None:
+    store = MemoryStore()
+    paces = Paces(Clock(), store.decisions)
+    await paces.of(CAMPAIGN, 10.0)
+
+    await paces.keep_only([])
+
+    assert paces.decisions() == {}
+    assert await store.decisions.snapshot(CAMPAIGN.id, CAMPAIGN.mode) is not None
+
+
 async def test_given_no_call_log_when_a_risky_campaign_is_paced_then_it_is_not_known_and_not_guessed() -> None:
     store = MemoryStore()
     paces = Paces(Clock(), store.decisions)
