@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, fields, is_dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from stasis_dialer.core.schedule import is_in_working_hours
 from stasis_dialer.db.campaigns import StoredCampaign
 from stasis_dialer.errors import DialerNotRunning, Refused
 from stasis_dialer.settings import CampaignFile, check_campaign, load_campaign, read_value
+from stasis_dialer.settings.campaign import core_value
 
 
 @click.group()
@@ -88,6 +89,46 @@ async def create(context: Context, name: str | None, path: Path | None, pairs: t
     async with context.store() as store:
         stored = await store.campaigns.create(as_campaign(campaign_file), _actor(), datetime.now(UTC))
     show_one(_brief(stored), as_json)
+
+
+@campaign.command("set")
+@click.argument("name")
+@click.argument("pairs", nargs=-1, required=True, metavar="KEY=VALUE...")
+@json_option
+@pass_context
+@command
+async def set_(context: Context, name: str, pairs: tuple[str, ...], as_json: bool) -> None:
+    """Change fields or settings of a campaign; a running dialer takes them up within a second.
+
+    \b
+    Examples:
+      stasis-dialer campaign set spring max_channels=30 caller_id=+551130000000
+      stasis-dialer campaign set spring amd.mode=off
+    """
+    async with context.store() as store:
+        campaign = (await store.campaigns.get(name_or_id(name))).campaign
+        changes = _in_core_words(_pairs(pairs))
+        for key, value in changes.items():
+            group = getattr(campaign, key, None)
+            if isinstance(value, dict) and is_dataclass(group) and not isinstance(group, type):
+                changes[key] = asdict(group) | value
+        stored = await store.campaigns.update(campaign.id, changes, _actor(), datetime.now(UTC))
+    show_one(_brief(stored), as_json)
+
+
+def _in_core_words(fields: dict[str, Any]) -> dict[str, Any]:
+    """The legacy's column names as a campaign's fields have them, with their values read."""
+    words = {"start_time": "window_start", "end_time": "window_end"}
+    return {words.get(key, key): _time_of_day(value) if key in words else value for key, value in fields.items()}
+
+
+def _time_of_day(value: Any) -> time | None:
+    if value is None:
+        return None
+    try:
+        return time.fromisoformat(str(value))
+    except ValueError:
+        raise Refused(f"not a time of day: {value!r}; write it as 09:00") from None
 
 
 @campaign.command()
@@ -216,7 +257,7 @@ def _check_may_dial(context: Context, campaign: Campaign) -> None:
 def as_campaign(wanted: CampaignFile) -> Campaign:
     """The file's model as the core's value."""
     columns = wanted.model_dump(exclude={"settings", "start_time", "end_time"})
-    whole = Campaign(id=0, **columns, **wanted.settings.model_dump())
+    whole = Campaign(id=0, **columns, **{name: core_value(value) for name, value in wanted.settings})
     return replace(whole, window_start=wanted.start_time, window_end=wanted.end_time)
 
 
@@ -243,12 +284,20 @@ def _brief(stored: StoredCampaign) -> dict[str, Any]:
 
 
 def _pairs(pairs: tuple[str, ...]) -> dict[str, Any]:
-    values = {}
+    """The values by their keys; `amd.mode=off` is a value within the group `amd`."""
+    values: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--set")
-        values[key.strip()] = read_value(value)
+        group, dot, name = key.strip().partition(".")
+        if not dot:
+            values[group] = read_value(value)
+            continue
+        inner = values.setdefault(group, {})
+        if not isinstance(inner, dict) or not name:
+            raise click.BadParameter(f"{pair!r} is not GROUP.KEY=VALUE", param_hint="--set")
+        inner[name] = read_value(value)
     return values
 
 

@@ -429,4 +429,5 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.DeadlineReached: _deadline,
     m.Ringing: _ignored,
     m.EarlyMedia: _ignored,
+    m.DigitPressed: _ignored,
 }

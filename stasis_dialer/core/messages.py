@@ -119,6 +119,13 @@ class MessageEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DigitPressed(Event):
+    """A key was pressed on the leg's telephone: one of 0-9, *, #, A-D."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlineReached(Event):
     """The deadline of the present state has passed."""
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 
+from stasis_dialer.core.options import Amd
+
 
 class CampaignStatus(StrEnum):
     """The legacy panel's words for a campaign."""
@@ -163,6 +165,7 @@ class Campaign:
     """Share of agents and trunks against other campaigns that want the same ones."""
     default_region: str = "BR"
     """Region in which numbers without a country code are read (ISO 3166-1 alpha-2)."""
+    amd: Amd = field(default_factory=Amd)
 
 
 @dataclass(frozen=True, slots=True)

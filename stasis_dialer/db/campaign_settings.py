@@ -13,7 +13,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from stasis_dialer.core.model import Campaign
-from stasis_dialer.settings.model import CampaignFile, CampaignSettings
+from stasis_dialer.settings.campaign import CampaignFile, CampaignSettings, core_value
 
 LEGACY_COLUMNS: Final[Mapping[str, str]] = {
     "name": "name",
@@ -69,7 +69,7 @@ def settings_of(campaign: Campaign) -> dict[str, Any]:
     """What of a campaign is kept in the column: every setting that differs from its default."""
     defaults = CampaignSettings()
     kept = {name: getattr(campaign, name) for name in CampaignSettings.model_fields}
-    return {name: value for name, value in kept.items() if value != getattr(defaults, name)}
+    return {name: value for name, value in kept.items() if value != core_value(getattr(defaults, name))}
 
 
 def settings_text(settings: Mapping[str, Any]) -> str | None:
@@ -78,7 +78,7 @@ def settings_text(settings: Mapping[str, Any]) -> str | None:
 
 
 def _given(model: BaseModel) -> dict[str, Any]:
-    return {name: getattr(model, name) for name in model.model_fields_set}
+    return {name: core_value(getattr(model, name)) for name in model.model_fields_set}
 
 
 def _problems(error: ValidationError) -> tuple[str, ...]:

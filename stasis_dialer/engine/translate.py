@@ -46,6 +46,10 @@ def _playback_finished(event: Any) -> Heard | None:
     return (leg_id, m.MessageEnded()) if kind == "channel" else None
 
 
+def _digit(event: Any) -> Heard | None:
+    return event.channel.id, m.DigitPressed(event.digit)
+
+
 STATES: Final[dict[str, m.Event]] = {"Ringing": m.Ringing(), "Up": m.Answered()}
 DIAL_STATUSES: Final[dict[str, m.Event]] = {
     "RINGING": m.Ringing(),
@@ -59,6 +63,7 @@ READERS: Final[dict[type[Any], Callable[[Any], Heard | None]]] = {
     events.ChannelEnteredBridge: _entered_bridge,
     events.ChannelDestroyed: _destroyed,
     events.PlaybackFinished: _playback_finished,
+    events.ChannelDtmfReceived: _digit,
 }
 
 KEPT: Final = frozenset({"ApplicationReplaced", "RESTResponse"})

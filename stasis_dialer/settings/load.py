@@ -17,7 +17,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from stasis_dialer.errors import ConfigurationError
-from stasis_dialer.settings.model import CampaignFile, Settings
+from stasis_dialer.settings.campaign import CampaignFile
+from stasis_dialer.settings.model import Settings
 
 LARGEST_FILE: Final = 1_000_000
 """Bytes; a configuration is some kilobytes, and a huge file is a mistake."""

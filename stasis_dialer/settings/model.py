@@ -1,25 +1,20 @@
 """What can be set, with its unit, its default and the reason for it. Unknown keys are refused.
 
-`Settings` is the file of the process; `CampaignSettings` the settings of one campaign, the same model in its YAML and
-in the database's JSON column.
+`Settings` is the file of the process; a campaign's settings are in `settings.campaign`.
 """
 
 from __future__ import annotations
 
 import string
-from datetime import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from stasis_dialer.core.model import AbandonWindow, ConnectMode, DialMode, Trunk
-
-LAWFUL_RING_SECONDS = 15.0
-"""Shortest ringing before an unanswered call may be given up. Source: 16 CFR 310.4(b)(4)(ii)."""
+from stasis_dialer.core.model import Trunk
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
@@ -54,7 +49,7 @@ def _template_with(*fields: str) -> AfterValidator:
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
-class AriSettings(_Strict):
+class AriSettings(Strict):
     """Asterisk's REST interface."""
 
     url: str = "http://127.0.0.1:8088"
@@ -77,7 +72,7 @@ class AriSettings(_Strict):
         return url.rstrip("/").removesuffix("/ari")
 
 
-class DatabaseSettings(_Strict):
+class DatabaseSettings(Strict):
     """MariaDB, with the legacy's tables."""
 
     url: str = "mysql+aiomysql://dialer@127.0.0.1:3306/dialer"
@@ -95,7 +90,7 @@ class DatabaseSettings(_Strict):
         return url
 
 
-class ApiSettings(_Strict):
+class ApiSettings(Strict):
     """The dialer's own HTTP interface, which the command line uses to speak with a running dialer."""
 
     bind: str = "127.0.0.1"
@@ -111,7 +106,7 @@ class ApiSettings(_Strict):
         return token
 
 
-class TrunkSettings(_Strict):
+class TrunkSettings(Strict):
     """A way to the telephone network."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -157,7 +152,7 @@ class TrunkSettings(_Strict):
         )
 
 
-class AgentSettings(_Strict):
+class AgentSettings(Strict):
     """The agents' telephones."""
 
     endpoint: Annotated[str, _template_with("extension")] = "PJSIP/{extension}"
@@ -167,7 +162,7 @@ class AgentSettings(_Strict):
     """SIP header that makes a telephone answer by itself; empty: none."""
 
 
-class EngineSettings(_Strict):
+class EngineSettings(Strict):
     """The engine's own clocks and limits."""
 
     lease_seconds: float = Field(default=120.0, ge=30, le=3600)
@@ -180,14 +175,14 @@ class EngineSettings(_Strict):
     """Campaigns are looked at this often, and at each event that frees an agent."""
 
 
-class LogSettings(_Strict):
+class LogSettings(Strict):
     """Logs to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """The process's settings."""
 
     ari: AriSettings
@@ -207,61 +202,3 @@ class Settings(_Strict):
         if twice:
             raise ValueError(f"two trunks have the name {twice[0]}")
         return trunks
-
-
-class CampaignSettings(_Strict):
-    """What a campaign has beyond the legacy's columns."""
-
-    mode: DialMode = DialMode.PROGRESSIVE
-    connect: ConnectMode = ConnectMode.ALWAYS_ON
-    timezone: TimeZone = "America/Sao_Paulo"
-    trunks: tuple[str, ...] = ()
-    """Names of the trunks to use, in order; empty: all."""
-    caller_id: str | None = Field(default=None, pattern=r"^\+?[0-9]{3,15}$")
-    ring_timeout_seconds: float = Field(default=30.0, ge=LAWFUL_RING_SECONDS, le=120)
-    """How long the callee's telephone may ring; at least the lawful 15 s."""
-    answer_deadline_seconds: float = Field(default=2.0, gt=0, le=30)
-    """How long a person who answered may wait for an agent."""
-    safe_harbour_media: str | None = None
-    """The campaign's own message for abandoned calls; null: the configuration's."""
-    wrap_up_seconds: float = Field(default=5.0, ge=0, le=3600)
-    agent_ring_seconds: float = Field(default=10.0, ge=1, le=60)
-    """How long an on-demand agent's telephone may ring."""
-    auto_answer: bool = True
-    max_call_seconds: float = Field(default=7200.0, ge=10, le=86_400)
-    max_attempts: int = Field(default=3, ge=1, le=100)
-    retry_delay_seconds: float = Field(default=1800.0, ge=0, le=30 * 86_400)
-    """How long after a failed attempt a lead may be dialled again: the legacy's 30 minutes."""
-    abandon_cap: float = Field(default=0.03, gt=0, le=1)
-    """Largest share of the calls that people answered which may find no agent: 3 % in the USA, 5 % in Canada."""
-    abandon_window: AbandonWindow = AbandonWindow.HOURS_24
-    """Over what time it is counted: 24h, day (calendar day in `timezone`) or 30d."""
-    max_lines_per_agent: float = Field(default=10.0, ge=1, le=100)
-    may_cancel: bool = True
-    """Whether calls that rang the lawful 15 s may be given up when no agent will be free for them."""
-    weight: float = Field(default=1.0, gt=0, le=1000)
-    """Share of agents and trunks against other campaigns that want the same ones."""
-    default_region: str = Field(default="BR", pattern=r"^[A-Z]{2}$")
-
-
-class CampaignFile(_Strict):
-    """A campaign as YAML: the legacy's columns and the settings, flat."""
-
-    name: str = Field(min_length=1, max_length=255)
-    max_channels: int = Field(default=10, ge=1, le=10_000)
-    impulse_factor: float = Field(default=6.0, ge=0.1, le=100)
-    max_multiplier: float = Field(default=20.0, ge=1, le=100)
-    average_call_time: int = Field(default=180, ge=1, le=86_400)
-    start_time: time | None = None
-    end_time: time | None = None
-    settings: CampaignSettings = CampaignSettings()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, raw: Any) -> Any:
-        """Settings may stand beside the columns; people need not know which is which."""
-        if not isinstance(raw, dict) or not isinstance(raw.get("settings", {}), dict):
-            return raw
-        own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "settings"}
-        rest = {key: value for key, value in raw.items() if key not in cls.model_fields}
-        return {**own, "settings": {**raw.get("settings", {}), **rest}}

@@ -107,6 +107,7 @@ EVENTS: dict[type[m.Event], m.Event] = {
         m.Joined("b1"),
         m.JoinFailed("b1", "no"),
         m.MessageEnded(),
+        m.DigitPressed("1"),
         m.DeadlineReached(),
         m.StopRequested(),
         m.Assigned("c1", "a1", "b1", 5.0, 10.0),

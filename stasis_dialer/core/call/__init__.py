@@ -1,0 +1,156 @@
+"""A customer call as a state machine: `advance(call, event, now)` gives the next call and the commands to carry out.
+
+Guarantees: every live state has a deadline; only `LegGone` (or a refused creation) ends a call; one `Finish` a call;
+the abandon clock starts at the answer and no agent who fails to pick up restarts it. It never waits, logs or reads a
+clock, and bad luck is an event. `TRANSITIONS` holds every legal pair of state and event, `STAY` those that may come
+late and change nothing; anything else raises `IllegalEvent`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.call import dialling, ending, meeting
+from stasis_dialer.core.call.state import (
+    AGENT_WANTED,
+    CLOSING_SECONDS,
+    CREATE_SECONDS,
+    JOIN_SECONDS,
+    MESSAGE_SECONDS,
+    RING_SLACK_SECONDS,
+    UNANSWERED,
+    Call,
+    CallState,
+    Handler,
+    S,
+    Step,
+)
+from stasis_dialer.core.model import Campaign, Lead, Trunk
+from stasis_dialer.errors import IllegalEvent
+
+
+def start(
+    call_id: str,
+    campaign: Campaign,
+    lead: Lead | None,
+    number: str,
+    trunk: Trunk,
+    create: m.CreateLeg,
+    now: float,
+) -> Step:
+    """A new attempt whose reservation is committed, and the command that creates its leg."""
+    call = Call(call_id, campaign, lead, number, trunk, S.ORIGINATING, reserved_at=now, deadline=now + CREATE_SECONDS)
+    return call, (create,)
+
+
+def advance(call: Call, event: m.Event, now: float) -> Step:
+    """What the call becomes by this event, and what is to be done.
+
+    Units: `now` is seconds on the engine's monotonic axis.
+    Raises: IllegalEvent when the event cannot happen in this state: a defect of ours.
+    """
+    key = (call.state, type(event))
+    handler = TRANSITIONS.get(key)
+    if handler is not None:
+        return handler(call, event, now)
+    if key in STAY or call.state is S.ENDED:
+        return call, ()
+    raise IllegalEvent(f"event does not fit: call_id={call.call_id} state={call.state} event={key[1].__name__}")
+
+
+TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
+    (S.ORIGINATING, m.LegCreated): dialling.created,
+    (S.ORIGINATING, m.OriginateRejected): dialling.create_refused,
+    (S.ORIGINATING, m.RequestUnanswered): dialling.unsure,
+    (S.ORIGINATING, m.DialRejected): dialling.dial_refused,
+    (S.ORIGINATING, m.Ringing): dialling.ringing,
+    (S.ORIGINATING, m.EarlyMedia): dialling.early_media,
+    (S.ORIGINATING, m.Answered): dialling.answered,
+    (S.ORIGINATING, m.LegGone): ending.gone,
+    (S.ORIGINATING, m.DeadlineReached): dialling.never_rang_out,
+    (S.ORIGINATING, m.StopRequested): ending.stopped,
+    (S.RINGING, m.EarlyMedia): dialling.early_media,
+    (S.RINGING, m.Answered): dialling.answered,
+    (S.RINGING, m.LegGone): ending.gone,
+    (S.RINGING, m.DeadlineReached): dialling.never_rang_out,
+    (S.RINGING, m.StopRequested): ending.stopped,
+    (S.QUEUED, m.AgentReserved): meeting.agent_reserved,
+    (S.QUEUED, m.AgentReady): meeting.agent_ready,
+    (S.QUEUED, m.LegGone): ending.gone,
+    (S.QUEUED, m.DeadlineReached): meeting.nobody_came,
+    (S.QUEUED, m.StopRequested): ending.stopped,
+    (S.OFFERING, m.AgentReady): meeting.agent_ready,
+    (S.OFFERING, m.AgentLost): meeting.agent_lost,
+    (S.OFFERING, m.Joined): meeting.joined,
+    (S.OFFERING, m.JoinFailed): meeting.join_failed,
+    (S.OFFERING, m.LegGone): ending.gone,
+    (S.OFFERING, m.DeadlineReached): meeting.nobody_came,
+    (S.OFFERING, m.StopRequested): ending.stopped,
+    (S.BRIDGED, m.AgentLost): meeting.agent_hung_up,
+    (S.BRIDGED, m.LegGone): ending.gone,
+    (S.BRIDGED, m.DeadlineReached): ending.over,
+    (S.BRIDGED, m.StopRequested): ending.stopped,
+    (S.SAFE_HARBOUR, m.MessageEnded): ending.message_over,
+    (S.SAFE_HARBOUR, m.Joined): ending.joined_too_late,
+    (S.SAFE_HARBOUR, m.LegGone): ending.gone,
+    (S.SAFE_HARBOUR, m.DeadlineReached): ending.over,
+    (S.SAFE_HARBOUR, m.StopRequested): ending.stopped,
+    (S.CLOSING, m.LegCreated): ending.created_while_closing,
+    (S.CLOSING, m.OriginateRejected): dialling.create_refused,
+    (S.CLOSING, m.Answered): ending.answered_too_late,
+    (S.CLOSING, m.Joined): ending.joined_too_late,
+    (S.CLOSING, m.LegGone): ending.gone,
+    (S.CLOSING, m.DeadlineReached): ending.still_closing,
+}
+
+LATE: Final[frozenset[type[m.Event]]] = frozenset(
+    {
+        m.LegCreated,
+        m.DialRejected,
+        m.RequestUnanswered,
+        m.Ringing,
+        m.EarlyMedia,
+        m.Answered,
+        m.AgentReserved,
+        m.AgentReady,
+        m.AgentLost,
+        m.Joined,
+        m.JoinFailed,
+        m.MessageEnded,
+        m.DigitPressed,
+        m.StopRequested,
+    }
+)
+"""Events that may come late, or twice, without meaning anything any more."""
+
+EARLY: Final[frozenset[tuple[CallState, type[m.Event]]]] = frozenset(
+    (state, kind)
+    for state in (S.ORIGINATING, S.RINGING)
+    for kind in (m.AgentReserved, m.AgentReady, m.AgentLost, m.Joined, m.JoinFailed, m.MessageEnded)
+)
+"""Late events that cannot come before an answer: there was no agent and no message yet."""
+
+STAY: Final[frozenset[tuple[CallState, type[m.Event]]]] = (
+    frozenset((state, kind) for state in CallState for kind in LATE) - frozenset(TRANSITIONS) - EARLY
+)
+
+__all__ = [
+    "AGENT_WANTED",
+    "CLOSING_SECONDS",
+    "CREATE_SECONDS",
+    "EARLY",
+    "JOIN_SECONDS",
+    "LATE",
+    "MESSAGE_SECONDS",
+    "RING_SLACK_SECONDS",
+    "STAY",
+    "TRANSITIONS",
+    "UNANSWERED",
+    "Call",
+    "CallState",
+    "Handler",
+    "Step",
+    "advance",
+    "start",
+]

@@ -1,0 +1,66 @@
+"""The end of a call: who asks for it, and what is found when the leg is gone."""
+
+from __future__ import annotations
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.call.state import AGENT_WANTED, CLOSING_SECONDS, Call, S, Step, close, finish, marked
+from stasis_dialer.core.disposition import Ending, classify
+from stasis_dialer.core.evolve import evolve
+
+
+def answered_too_late(call: Call, event: m.Event, now: float) -> Step:
+    """A person picked up while we were giving up: it stays a hang-up, and it counts as abandoned."""
+    if call.answered_at is not None:
+        return call, ()
+    return marked(call, now, "answered", answered_at=now), ()
+
+
+def joined_too_late(call: Call, event: m.Event, now: float) -> Step:
+    """Nobody may talk in a bridge that was given back: out at once."""
+    return close(call, now, by=call.hung_up_by or "dialer")
+
+
+def stopped(call: Call, event: m.Event, now: float) -> Step:
+    """An agent whom the customer may be joining right now is given back only when the customer's leg is gone."""
+    assert isinstance(event, m.StopRequested)
+    closing, commands = close(marked(call, now, f"stopped by {event.by}"), now, by=event.by)
+    if call.state in AGENT_WANTED and not call.is_joining:
+        return closing, (m.WithdrawSeek(), *commands)
+    return closing, commands
+
+
+def over(call: Call, event: m.Event, now: float) -> Step:
+    return close(marked(call, now, "deadline"), now, by="dialer")
+
+
+def message_over(call: Call, event: m.Event, now: float) -> Step:
+    return close(marked(call, now, "message played"), now, by="dialer")
+
+
+def still_closing(call: Call, event: m.Event, now: float) -> Step:
+    again = evolve(call, deadline=now + CLOSING_SECONDS)
+    return again, (m.HangUp(call.call_id), m.Probe(call.call_id))
+
+
+def created_while_closing(call: Call, event: m.Event, now: float) -> Step:
+    """The creation that we gave up has worked after all."""
+    return call, (m.HangUp(call.call_id),)
+
+
+def gone(call: Call, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.LegGone)
+    gone = evolve(call, cause=event.cause, tech_cause=event.tech_cause, is_end_seen=event.is_seen)
+    is_ours = call.state is S.CLOSING and call.hung_up_by != "network" and not call.is_rung_out
+    disposition, fault = classify(
+        Ending(
+            is_dialled=call.dialled_at is not None,
+            is_answered=call.answered_at is not None,
+            is_bridged=call.bridged_at is not None,
+            is_given_up_by_us=is_ours,
+            is_rung_out=call.is_rung_out,
+            is_seen=event.is_seen,
+            cause=event.cause,
+            tech_cause=event.tech_cause,
+        )
+    )
+    return finish(gone, now, disposition, fault)

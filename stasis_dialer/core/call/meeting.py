@@ -1,0 +1,109 @@
+"""An answered customer meets an agent, in time or not at all."""
+
+from __future__ import annotations
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.call.state import JOIN_SECONDS, MESSAGE_SECONDS, Call, S, Step, close, marked
+from stasis_dialer.core.evolve import evolve
+
+
+def agent_reserved(call: Call, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.AgentReserved)
+    return marked(call, now, f"offered {event.extension}", state=S.OFFERING, offered_at=now, agent=event.extension), ()
+
+
+def agent_ready(call: Call, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.AgentReady)
+    if call.is_joining:
+        return call, ()
+    offering = evolve(
+        call,
+        state=S.OFFERING,
+        offered_at=call.offered_at if call.offered_at is not None else now,
+        agent=event.extension,
+        agent_leg_id=event.leg_id,
+        bridge_id=event.bridge_id,
+        is_joining=True,
+        deadline=now + JOIN_SECONDS,
+    )
+    return offering, (m.Join(call.call_id, event.bridge_id),)
+
+
+def joined(call: Call, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.Joined)
+    if event.bridge_id != call.bridge_id:
+        return call, ()
+    bridged = marked(
+        call,
+        now,
+        f"bridged {call.agent}",
+        state=S.BRIDGED,
+        bridged_at=now,
+        is_joining=False,
+        deadline=now + call.campaign.max_call_seconds,
+    )
+    return bridged, (m.TellJoined(), m.Save())
+
+
+def join_failed(call: Call, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.JoinFailed)
+    if event.bridge_id != call.bridge_id or not call.is_joining:
+        return call, ()
+    again, commands = _seek_again(
+        marked(call, now, f"join failed {call.agent}"), now, is_agent_broken=event.is_bridge_gone
+    )
+    return again, commands if event.is_bridge_gone else (m.Probe(call.call_id), *commands)
+
+
+def agent_lost(call: Call, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.AgentLost)
+    if event.extension != call.agent:
+        return call, ()
+    return _seek_again(marked(call, now, f"agent lost {event.extension}"), now, is_agent_broken=False)
+
+
+def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
+    """Back to the queue under the deadline that began with the answer; when it is over, that was the last agent."""
+    assert call.answered_at is not None
+    deadline = call.answered_at + call.campaign.answer_deadline_seconds
+    queued = evolve(
+        call,
+        state=S.QUEUED,
+        agent=None,
+        agent_leg_id=None,
+        bridge_id=None,
+        offered_at=None,
+        is_joining=False,
+        deadline=deadline,
+    )
+    if now >= deadline:
+        return _give_up(queued, now, is_agent_broken=is_agent_broken)
+    return queued, (m.WithdrawSeek(is_agent_broken), m.SeekAgent())
+
+
+def agent_hung_up(call: Call, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.AgentLost)
+    if event.extension != call.agent:
+        return call, ()
+    return close(marked(call, now, "agent hung up"), now, by="agent")
+
+
+def nobody_came(call: Call, event: m.Event, now: float) -> Step:
+    """A join that stays unanswered ends the call, not the agent's session: who is to blame is not known.
+
+    The agent is given back when the customer's leg is gone, because the join may still happen.
+    """
+    if call.is_joining:
+        return close(marked(call, now, "given up", given_up_at=now, is_joining=False), now, by="dialer")
+    return _give_up(call, now, is_agent_broken=False)
+
+
+def _give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
+    """The deadline for an agent has passed: the message, or the end when there is none."""
+    withdrawn = marked(call, now, "given up", given_up_at=now, is_joining=False)
+    media = call.campaign.safe_harbour_media
+    if media is None:
+        closing, commands = close(withdrawn, now, by="dialer")
+        return closing, (m.WithdrawSeek(is_agent_broken), *commands)
+    playing = evolve(withdrawn, state=S.SAFE_HARBOUR, deadline=now + MESSAGE_SECONDS)
+    return playing, (m.WithdrawSeek(is_agent_broken), m.PlayMessage(call.call_id, media))

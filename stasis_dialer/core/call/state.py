@@ -1,0 +1,124 @@
+"""What a call is, and the steps that every phase shares: mark, close, finish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.evolve import evolve
+from stasis_dialer.core.model import Campaign, Disposition, Fault, Lead, Trunk
+
+CREATE_SECONDS: Final = 10.0
+"""For a channel to be created and to enter Stasis. Twice the request timeout; not measured."""
+RING_SLACK_SECONDS: Final = 5.0
+"""Asterisk's own ring timeout comes first; ours is for a lost event. Not measured."""
+JOIN_SECONDS: Final = 5.0
+"""For a leg to enter a bridge: a request's timeout. Measured: 2.4 ms on Asterisk 22.10."""
+MESSAGE_SECONDS: Final = 30.0
+"""The longest safe-harbour message. Not measured."""
+CLOSING_SECONDS: Final = 3.0
+"""Between two looks for a leg that was hung up and whose end was not seen. Not measured."""
+
+
+class CallState(StrEnum):
+    """Where a call stands. `detecting` is entered only when answering machines are looked for."""
+
+    ORIGINATING = "originating"
+    RINGING = "ringing"
+    DETECTING = "detecting"
+    QUEUED = "queued"
+    OFFERING = "offering"
+    BRIDGED = "bridged"
+    SAFE_HARBOUR = "safe_harbour"
+    CLOSING = "closing"
+    ENDED = "ended"
+
+
+S = CallState
+UNANSWERED: Final = frozenset({S.ORIGINATING, S.RINGING})
+AGENT_WANTED: Final = frozenset({S.QUEUED, S.OFFERING})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One attempt to reach a lead, seen from its customer leg.
+
+    Units: every `_at` is seconds on the engine's monotonic axis, None while it has not happened.
+    """
+
+    call_id: str
+    campaign: Campaign
+    lead: Lead | None
+    number: str
+    trunk: Trunk | None
+    state: CallState
+    reserved_at: float
+    deadline: float | None
+    dialled_at: float | None = None
+    ringing_at: float | None = None
+    early_media_at: float | None = None
+    answered_at: float | None = None
+    offered_at: float | None = None
+    bridged_at: float | None = None
+    given_up_at: float | None = None
+    """When the deadline for an agent passed."""
+    ended_at: float | None = None
+    agent: str | None = None
+    agent_leg_id: str | None = None
+    bridge_id: str | None = None
+    is_joining: bool = False
+    is_rung_out: bool = False
+    """The far end had the whole ring time, and we hung up."""
+    hung_up_by: str | None = None
+    cause: int | None = None
+    tech_cause: int | None = None
+    is_end_seen: bool = True
+    disposition: Disposition | None = None
+    fault: Fault | None = None
+    is_attempt_given_back: bool = False
+    timeline: tuple[tuple[float, str], ...] = ()
+
+    @property
+    def leg_id(self) -> str:
+        """The customer's channel: it has the attempt's id."""
+        return self.call_id
+
+
+Step = tuple[Call, tuple[m.Command, ...]]
+Handler = Callable[[Call, m.Event, float], Step]
+
+
+def close(call: Call, now: float, *, by: str) -> Step:
+    """Hang up, and wait for the leg's end."""
+    closing = evolve(call, state=S.CLOSING, hung_up_by=call.hung_up_by or by, deadline=now + CLOSING_SECONDS)
+    return closing, (m.HangUp(call.call_id),)
+
+
+def finish(call: Call, now: float, disposition: Disposition, fault: Fault | None) -> Step:
+    """The one `Finish`. An attempt that never left us is given back to the lead."""
+    by = call.hung_up_by or ("customer" if call.answered_at is not None else "network")
+    ended = marked(
+        call,
+        now,
+        f"ended {disposition}",
+        state=S.ENDED,
+        ended_at=now,
+        deadline=None,
+        hung_up_by=by if call.is_end_seen else None,
+        disposition=disposition,
+        fault=fault,
+        is_attempt_given_back=call.dialled_at is None or _is_withdrawn(call, disposition),
+    )
+    return ended, (m.Finish(disposition, fault, ended.is_attempt_given_back),)
+
+
+def _is_withdrawn(call: Call, disposition: Disposition) -> bool:
+    """Whether the pacing gave the call up: that is our doing alone, and burns no attempt of the lead's."""
+    return disposition is Disposition.CANCELLED and call.hung_up_by == "pacing"
+
+
+def marked(call: Call, now: float, what: str, **changes: object) -> Call:
+    return evolve(call, timeline=(*call.timeline, (now, what)), **changes)

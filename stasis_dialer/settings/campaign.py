@@ -1,0 +1,105 @@
+"""What can be set for one campaign: the same model in its YAML and in the database's JSON column.
+
+A topic with several settings is one group: a nested model here, whose `to_core()` is a frozen value of the same fields
+in `core.options`.
+"""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Any, ClassVar, Final
+
+from pydantic import Field, model_validator
+
+from stasis_dialer.core import options
+from stasis_dialer.core.model import AbandonWindow, ConnectMode, DialMode
+from stasis_dialer.settings.model import Strict, TimeZone
+
+LAWFUL_RING_SECONDS: Final = 15.0
+"""Shortest ringing before an unanswered call may be given up. Source: 16 CFR 310.4(b)(4)(ii)."""
+
+
+class Group(Strict):
+    """Settings of one topic; `core` is their frozen value in the core."""
+
+    core: ClassVar[type[Any]]
+
+    def to_core(self) -> Any:
+        """The group as the core knows it."""
+        return self.core(**{name: core_value(getattr(self, name)) for name in type(self).model_fields})
+
+
+def core_value(value: Any) -> Any:
+    """A setting's value as the core knows it: a group, alone or in a tuple, becomes its frozen value."""
+    if isinstance(value, Group):
+        return value.to_core()
+    if isinstance(value, tuple):
+        return tuple(core_value(part) for part in value)
+    return value
+
+
+class AmdSettings(Group):
+    """Answering machine detection."""
+
+    core: ClassVar[type[Any]] = options.Amd
+
+    mode: options.AmdMode = options.AmdMode.OFF
+
+
+class CampaignSettings(Strict):
+    """What a campaign has beyond the legacy's columns."""
+
+    mode: DialMode = DialMode.PROGRESSIVE
+    connect: ConnectMode = ConnectMode.ALWAYS_ON
+    timezone: TimeZone = "America/Sao_Paulo"
+    trunks: tuple[str, ...] = ()
+    """Names of the trunks to use, in order; empty: all."""
+    caller_id: str | None = Field(default=None, pattern=r"^\+?[0-9]{3,15}$")
+    ring_timeout_seconds: float = Field(default=30.0, ge=LAWFUL_RING_SECONDS, le=120)
+    """How long the callee's telephone may ring; at least the lawful 15 s."""
+    answer_deadline_seconds: float = Field(default=2.0, gt=0, le=30)
+    """How long a person who answered may wait for an agent."""
+    safe_harbour_media: str | None = None
+    """The campaign's own message for abandoned calls; null: the configuration's."""
+    wrap_up_seconds: float = Field(default=5.0, ge=0, le=3600)
+    agent_ring_seconds: float = Field(default=10.0, ge=1, le=60)
+    """How long an on-demand agent's telephone may ring."""
+    auto_answer: bool = True
+    max_call_seconds: float = Field(default=7200.0, ge=10, le=86_400)
+    max_attempts: int = Field(default=3, ge=1, le=100)
+    retry_delay_seconds: float = Field(default=1800.0, ge=0, le=30 * 86_400)
+    """How long after a failed attempt a lead may be dialled again: the legacy's 30 minutes."""
+    abandon_cap: float = Field(default=0.03, gt=0, le=1)
+    """Largest share of the calls that people answered which may find no agent: 3 % in the USA, 5 % in Canada."""
+    abandon_window: AbandonWindow = AbandonWindow.HOURS_24
+    """Over what time it is counted: 24h, day (calendar day in `timezone`) or 30d."""
+    max_lines_per_agent: float = Field(default=10.0, ge=1, le=100)
+    may_cancel: bool = True
+    """Whether calls that rang the lawful 15 s may be given up when no agent will be free for them."""
+    weight: float = Field(default=1.0, gt=0, le=1000)
+    """Share of agents and trunks against other campaigns that want the same ones."""
+    default_region: str = Field(default="BR", pattern=r"^[A-Z]{2}$")
+    amd: AmdSettings = AmdSettings()
+
+
+class CampaignFile(Strict):
+    """A campaign as YAML: the legacy's columns and the settings, flat."""
+
+    name: str = Field(min_length=1, max_length=255)
+    max_channels: int = Field(default=10, ge=1, le=10_000)
+    impulse_factor: float = Field(default=6.0, ge=0.1, le=100)
+    max_multiplier: float = Field(default=20.0, ge=1, le=100)
+    average_call_time: int = Field(default=180, ge=1, le=86_400)
+    start_time: time | None = None
+    end_time: time | None = None
+    settings: CampaignSettings = CampaignSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        """Settings may stand beside the columns; people need not know which is which."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("settings", {}), dict):
+            return raw
+        own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "settings"}
+        rest = {key: value for key, value in raw.items() if key not in cls.model_fields}
+        return {**own, "settings": {**raw.get("settings", {}), **rest}}
