@@ -113,7 +113,7 @@ class Calls:
         """Make a call live, a new one or one that was found after a restart."""
         actor = Actor(call.call_id, "call", call, call_machine.advance, self._local)
         self._by_campaign[call.campaign.id][call.call_id] = actor
-        self._dispatcher.add(actor, call, commands, (call.call_id,))
+        self._dispatcher.add(actor, call, commands, (call.leg_id,))
         return actor
 
     # --- what a campaign has ----------------------------------------------------------------------------------------

@@ -183,7 +183,7 @@ class Recovery:
         log.info("caught-up", calls=len(self._calls.all()), swept=swept)
 
     def _catch_up(self, call: Call, seen: Seen, before: float) -> None:
-        channel = seen.channels.get(call.call_id)
+        channel = seen.channels.get(call.leg_id)
         if channel is None:
             if call.dialled_at is not None and call.dialled_at < before:
                 self._post(call.call_id, m.LegGone(is_seen=False))
@@ -193,7 +193,7 @@ class Recovery:
         event = {"Ringing": m.Ringing(), "Up": m.Answered()}.get(str(channel.get("state")))
         if event is not None and call.state in (CallState.ORIGINATING, CallState.RINGING):
             self._post(call.call_id, event)
-        bridge = seen.bridge_of(call.call_id)
+        bridge = seen.bridge_of(call.leg_id)
         if bridge is not None and bridge == call.bridge_id:
             self._post(call.call_id, m.Joined(bridge))
         if call.state is CallState.SAFE_HARBOUR:
@@ -218,7 +218,7 @@ class Recovery:
         if call.state is CallState.QUEUED:
             self._desk.seek(call)
         elif call.state is CallState.BRIDGED and call.agent is not None:
-            if call.agent_leg_id not in seen.bridges.get(seen.bridge_of(call.call_id) or "", ()):
+            if call.agent_leg_id not in seen.bridges.get(seen.bridge_of(call.leg_id) or "", ()):
                 self._post(call.call_id, m.AgentLost(call.agent))
         elif call.state is CallState.ORIGINATING:
             self._post(call.call_id, m.StopRequested())

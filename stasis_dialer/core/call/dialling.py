@@ -13,7 +13,7 @@ def created(call: Call, event: m.Event, now: float) -> Step:
         return call, ()
     timeout = call.campaign.ring_timeout_seconds
     dialled = marked(call, now, "dialled", dialled_at=now, deadline=now + timeout + RING_SLACK_SECONDS)
-    return dialled, (m.DialLeg(call.call_id, timeout),)
+    return dialled, (m.DialLeg(call.leg_id, timeout),)
 
 
 def create_refused(call: Call, event: m.Event, now: float) -> Step:

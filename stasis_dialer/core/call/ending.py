@@ -39,12 +39,12 @@ def message_over(call: Call, event: m.Event, now: float) -> Step:
 
 def still_closing(call: Call, event: m.Event, now: float) -> Step:
     again = evolve(call, deadline=now + CLOSING_SECONDS)
-    return again, (m.HangUp(call.call_id), m.Probe(call.call_id))
+    return again, (m.HangUp(call.leg_id), m.Probe(call.leg_id))
 
 
 def created_while_closing(call: Call, event: m.Event, now: float) -> Step:
     """The creation that we gave up has worked after all."""
-    return call, (m.HangUp(call.call_id),)
+    return call, (m.HangUp(call.leg_id),)
 
 
 def gone(call: Call, event: m.Event, now: float) -> Step:

@@ -26,7 +26,7 @@ def agent_ready(call: Call, event: m.Event, now: float) -> Step:
         is_joining=True,
         deadline=now + JOIN_SECONDS,
     )
-    return offering, (m.Join(call.call_id, event.bridge_id),)
+    return offering, (m.Join(call.leg_id, event.bridge_id),)
 
 
 def joined(call: Call, event: m.Event, now: float) -> Step:
@@ -52,7 +52,7 @@ def join_failed(call: Call, event: m.Event, now: float) -> Step:
     again, commands = _seek_again(
         marked(call, now, f"join failed {call.agent}"), now, is_agent_broken=event.is_bridge_gone
     )
-    return again, commands if event.is_bridge_gone else (m.Probe(call.call_id), *commands)
+    return again, commands if event.is_bridge_gone else (m.Probe(call.leg_id), *commands)
 
 
 def agent_lost(call: Call, event: m.Event, now: float) -> Step:
@@ -106,4 +106,4 @@ def _give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
         closing, commands = close(withdrawn, now, by="dialer")
         return closing, (m.WithdrawSeek(is_agent_broken), *commands)
     playing = evolve(withdrawn, state=S.SAFE_HARBOUR, deadline=now + MESSAGE_SECONDS)
-    return playing, (m.WithdrawSeek(is_agent_broken), m.PlayMessage(call.call_id, media))
+    return playing, (m.WithdrawSeek(is_agent_broken), m.PlayMessage(call.leg_id, media))

@@ -80,11 +80,13 @@ class Call:
     fault: Fault | None = None
     is_attempt_given_back: bool = False
     timeline: tuple[tuple[float, str], ...] = ()
+    later_leg_id: str | None = None
+    """The channel, when it is not that of the first try."""
 
     @property
     def leg_id(self) -> str:
-        """The customer's channel: it has the attempt's id."""
-        return self.call_id
+        """The customer's channel: the first try's has the attempt's id."""
+        return self.later_leg_id or self.call_id
 
 
 Step = tuple[Call, tuple[m.Command, ...]]
@@ -94,7 +96,7 @@ Handler = Callable[[Call, m.Event, float], Step]
 def close(call: Call, now: float, *, by: str) -> Step:
     """Hang up, and wait for the leg's end."""
     closing = evolve(call, state=S.CLOSING, hung_up_by=call.hung_up_by or by, deadline=now + CLOSING_SECONDS)
-    return closing, (m.HangUp(call.call_id),)
+    return closing, (m.HangUp(call.leg_id),)
 
 
 def finish(call: Call, now: float, disposition: Disposition, fault: Fault | None) -> Step:
