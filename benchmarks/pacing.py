@@ -1,9 +1,10 @@
 """Pacing: utilisation against abandonment, our modes beside the rules of others, in simulated worlds.
 
 `python benchmarks/pacing.py` prints one line for each world and policy and writes JSON; `--quick` takes few worlds and
-one seed. Each policy meets the same seeded callers. `predictive` may give up calls that have rung the lawful 15 s;
-`predictive-keeps` may not. Utilisation is talk and wrap-up of the time logged in; abandonment is of the people who
-asked for an agent; the worst hour is of those with at least 100 answers. Nothing here judges.
+one seed; `--jobs` runs so many days at once. Each policy meets the same seeded callers. `predictive` may give up calls
+that have rung the lawful 15 s; `predictive-keeps` may not; `oracle` knows when people will answer the calls in flight,
+as no dialer can. Utilisation is talk and wrap-up of the time logged in; abandonment is of the people who asked for an
+agent; the worst hour is of those with at least 100 answers. Nothing here judges.
 """
 
 from __future__ import annotations
@@ -13,14 +14,24 @@ import dataclasses
 import json
 import platform
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pacing_baselines import Omnileads, Vicidial
+from pacing_oracle import ORACLE, oracle_day
 
 from stasis_dialer.core.pacing import PacingLimits, make_pacer
-from stasis_dialer.simulate import BUILT_IN, Scenario, Summary, built_in, simulate_day, summarise
+from stasis_dialer.simulate import (
+    BUILT_IN,
+    DayResult,
+    Scenario,
+    Summary,
+    built_in,
+    simulate_day,
+    summarise,
+)
 from stasis_dialer.simulate.plot import Point, draw
 
 RESULTS = Path(__file__).parent / "results"
@@ -55,15 +66,18 @@ def main() -> None:
         show(json.loads(options.show.read_text(encoding="utf-8"))["rows"], options.plot)
         return
     names = options.worlds.split(",") if options.worlds else QUICK if options.quick else list(BUILT_IN)
-    policies = options.policies.split(",") if options.policies else list(POLICIES)
+    policies = options.policies.split(",") if options.policies else [*POLICIES, ORACLE]
     seeds = range(options.first_seed, options.first_seed + (1 if options.quick else options.seeds))
     print(_HEAD, flush=True)
     rows = []
     out = RESULTS / f"pacing-{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
-    for name in names:
-        for policy in policies:
-            summary = measure(name, policy, seeds)
-            rows.append(dataclasses.asdict(summary) | {"goal": GOALS.get(name)})
+    with ProcessPoolExecutor(options.jobs) as workers:
+        runs = [
+            [workers.submit(run_day, name, policy, seed) for seed in seeds] for name in names for policy in policies
+        ]
+        for days in runs:
+            summary = summarise([day.result() for day in days])
+            rows.append(dataclasses.asdict(summary) | {"goal": GOALS.get(summary.scenario)})
             print(_line(summary), flush=True)
             _keep(out, rows, seeds)
     print(f"written: {out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out}")
@@ -90,14 +104,13 @@ def _cell(row: dict[str, Any] | None) -> str:
     return f"**{text}**" if row["worst_day"] <= CAP else text
 
 
-def measure(name: str, policy: str, seeds: range) -> Summary:
-    """Some seeded days of one policy in one world."""
+def run_day(name: str, policy: str, seed: int) -> DayResult:
+    """One seeded day of one policy in one world."""
     world = built_in(name)
-    days = []
-    for seed in seeds:
-        limits = world.pacing_limits()
-        days.append(simulate_day(world, POLICIES[policy](world, limits), seed, mode=policy, limits=limits))
-    return summarise(days)
+    limits = world.pacing_limits()
+    if policy == ORACLE:
+        return oracle_day(world, limits, seed)
+    return simulate_day(world, POLICIES[policy](world, limits), seed, mode=policy, limits=limits)
 
 
 _HEAD = (
@@ -128,6 +141,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--policies", help="names, separated by commas")
     parser.add_argument("--show", type=Path, help="a kept JSON: print it as a Markdown table, run nothing")
     parser.add_argument("--plot", type=Path, help="with --show: utilisation against abandonment, .svg or .png")
+    parser.add_argument("--jobs", type=int, default=1, help="days to run at once, each in a process of its own")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     return parser.parse_args()

@@ -49,11 +49,12 @@ class Tables:
         self.moments = _moments(outlook)
         """The near moment, then those of a new call."""
         times = np.arange(0.0, grid[-1] + wait + 2.0)
-        _, _, fresh = handling.still_busy(ages[0], ages[1], times)
+        _, _, self._fresh = handling.still_busy(ages[0], ages[1], times)
+        self._times, self._wait = times, wait
         talk, wrap_up, _ = handling.still_busy(ages[0], ages[1], self.moments + wait)
         began = grid[:-1] + outlook.GRID / 2.0
         since = self.moments[None, :] - began[:, None]
-        hold = np.where(since > 0.0, np.interp(np.maximum(since, 0.0) + wait, times, fresh), 0.0)
+        hold = np.where(since > 0.0, self.hold(np.maximum(since, 0.0)), 0.0)
         dialling = np.diff(outlook.from_dialling, axis=1) @ hold
         ringing = np.diff(outlook.from_ringing, axis=1) @ hold
         self.new = dialling[0]
@@ -64,6 +65,10 @@ class Tables:
         self._calls = np.concatenate((calls, calls**2, calls**3, rates), axis=1)
         self._rest = np.concatenate((rest, rest**2, rest**3), axis=1)
         self.expected = rates[:, 0]
+
+    def hold(self, since: Array) -> Array:
+        """The chance that a call which asked for an agent so many seconds before still keeps one."""
+        return np.asarray(np.interp(since + self._wait, self._times, self._fresh))
 
     def places(self, view: PacingView, shares: Sequence[float]) -> NDArray[np.intp]:
         """The row of each call in flight and busy agent; `shares` are those of the answers not judged yet."""
