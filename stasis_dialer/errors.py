@@ -43,6 +43,21 @@ class IllegalEvent(DialerError):
 class NumberRefused(Refused):
     """the text is not a phone number that may be dialled"""
 
+    reason = "invalid_number"
+    """The word for it in results and in a lead's `result`."""
+
+
+class ForeignNumber(NumberRefused):
+    """the number is of another country, and the campaign calls none"""
+
+    reason = "foreign_number"
+
+
+class PremiumNumber(NumberRefused):
+    """the number costs the callee or us a charge, and the campaign calls none"""
+
+    reason = "premium_number"
+
 
 class CampaignNotFound(Refused):
     """there is no such campaign"""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 
-from stasis_dialer.core.options import Amd
+from stasis_dialer.core.options import Amd, Numbers
 
 
 class CampaignStatus(StrEnum):
@@ -166,6 +166,7 @@ class Campaign:
     default_region: str = "BR"
     """Region in which numbers without a country code are read (ISO 3166-1 alpha-2)."""
     amd: Amd = field(default_factory=Amd)
+    numbers: Numbers = field(default_factory=Numbers)
 
 
 @dataclass(frozen=True, slots=True)

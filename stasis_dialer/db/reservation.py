@@ -91,7 +91,7 @@ class RefusedLead:
 
     lead: Lead
     result: str
-    """`invalid_number`, `do_not_call` or `max_attempts`."""
+    """`invalid_number` (or `foreign_number`, `premium_number`), `do_not_call` or `max_attempts`."""
     reason: str
 
 
@@ -264,7 +264,7 @@ class _Batch:
             try:
                 numbers.append((lead, to_number(lead)))
             except NumberRefused as error:
-                refused.append(RefusedLead(lead, Disposition.INVALID_NUMBER.value, str(error)))
+                refused.append(RefusedLead(lead, error.reason, str(error)))
         listed = await listed_among(self._statements, [number for _, number in numbers], self._campaign.id, self._now)
         for lead, number in numbers:
             if number in listed:

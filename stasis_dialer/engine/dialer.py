@@ -271,7 +271,7 @@ class Dialer:
                 self._clock.utc_now(),
                 self._app,
                 self._lease_seconds,
-                lambda lead: lead_number(lead, campaign.default_region),
+                lambda lead: lead_number(lead, campaign.default_region, campaign.numbers),
                 lambda: self._ids.new(CALL),
             )
             left -= len(taken.reservations)

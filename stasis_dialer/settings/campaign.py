@@ -46,6 +46,21 @@ class AmdSettings(Group):
     mode: options.AmdMode = options.AmdMode.OFF
 
 
+class NumberSettings(Group):
+    """Which numbers may be imported and dialled, and how short ones are completed."""
+
+    core: ClassVar[type[Any]] = options.Numbers
+
+    area_code: str | None = Field(default=None, pattern=r"^[1-9][0-9]{1,3}$")
+    """Area code (DDD) of numbers that have none; null: such numbers are refused."""
+    may_be_foreign: bool = False
+    """Whether numbers outside `default_region` may be dialled; off, because their charges are open to fraud."""
+    may_be_premium: bool = False
+    """Whether numbers with a charge (0300, 0900, 4004 in Brazil) may be dialled."""
+    dedupe: options.Dedupe = options.Dedupe.CAMPAIGN
+    """Where a number may be only once: in a file, in a campaign, or in all campaigns together (everywhere)."""
+
+
 class CampaignSettings(Strict):
     """What a campaign has beyond the legacy's columns."""
 
@@ -80,6 +95,7 @@ class CampaignSettings(Strict):
     """Share of agents and trunks against other campaigns that want the same ones."""
     default_region: str = Field(default="BR", pattern=r"^[A-Z]{2}$")
     amd: AmdSettings = AmdSettings()
+    numbers: NumberSettings = NumberSettings()
 
 
 class CampaignFile(Strict):

@@ -288,7 +288,7 @@ class MemoryLeads(_Repository):
         try:
             number = to_number(lead)
         except NumberRefused as error:
-            raise _NotNow(Disposition.INVALID_NUMBER.value, str(error)) from error
+            raise _NotNow(error.reason, str(error)) from error
         if self._store.dnc.is_listed(number, campaign_id, now):
             raise _NotNow("do_not_call", "on the do-not-call list")
         return number
