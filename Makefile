@@ -5,13 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint unit servers bench clean
+.PHONY: help demo test lint unit servers bench soak clean
 
 help:
 	@echo "make demo     a real Asterisk dials 220 leads and joins them to 5 phones (first run fetches the stack)"
 	@echo "make test     lint, types, import contracts, all tests, on real Asterisk and MariaDB"
 	@echo "make lint     the first part of it; make unit: the tests without servers; make servers: those with"
 	@echo "make bench    the benchmarks"
+	@echo "make soak     an hour at a steady rate; does anything grow?"
 	@echo "make clean    remove .venv, .lab and caches of this folder (the fetched stack stays in your cache folder)"
 
 $(READY): pyproject.toml
@@ -37,6 +38,9 @@ unit: $(READY)
 
 servers: $(READY)
 	$(BIN)/python -m pytest -q tests/contract tests/e2e
+
+soak: $(READY)
+	$(BIN)/python benchmarks/soak.py
 
 bench: $(READY)
 	$(BIN)/python benchmarks/call_rate.py

@@ -48,9 +48,9 @@ UNLIMITED = 1000.0
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers of one fate; `ring` and `talk` are the digits of `lab.fates`."""
+    """Numbers of one fate, or of the mix (None); `ring` and `talk` are the digits of `lab.fates`."""
 
-    fate: Fate
+    fate: Fate | None
     count: int
     ring: int = 0
     talk: int = 0
@@ -148,13 +148,14 @@ class Dialer:
             return json.loads(done.stdout)
         return done.stdout
 
-    def prepare(self, name: str, numbers: Numbers, *, connect: str, max_channels: int) -> int:
+    def prepare(self, name: str, numbers: Numbers, *, connect: str, max_channels: int, **settings: object) -> int:
         """A paused campaign with one lead for each number, one attempt each; its id."""
         wanted = {
             "connect": connect,
             "max_channels": max_channels,
             "max_attempts": 1,
             "wrap_up_seconds": 0,
+            **settings,
         }
         pairs = [text for key, value in wanted.items() for text in ("--set", f"{key}={value}")]
         made = self.command("campaign", "create", name, *pairs, "--json")

@@ -93,6 +93,9 @@ class Metrics:
         self.loop_lag_seconds = Gauge(
             "stasis_dialer_loop_lag_seconds", "How late the event loop was at its last tick", registry=self.registry
         )
+        self.tasks = Gauge(
+            "stasis_dialer_tasks", "Tasks of the event loop; grows only with calls in progress", registry=self.registry
+        )
         self.gaps = Counter(
             "stasis_dialer_event_gaps_total", "Times that events may have been lost", registry=self.registry
         )

@@ -327,6 +327,7 @@ class Service:
             self.metrics.loop_lag_seconds.set(self.clock.now() - before - HEARTBEAT_SECONDS)
             self.metrics.journal_depth.set(self._journal.depth)
             self.metrics.events_depth.set(self._events_depth())
+            self.metrics.tasks.set(len(asyncio.all_tasks()))
             drift = self.clock.drift_seconds()
             if abs(drift) >= CLOCK_DRIFT_SECONDS:
                 log.warning("clock-moved", seconds=round(drift, 3))

@@ -183,3 +183,15 @@ async def test_given_the_server_when_asked_then_the_session_is_strict_utc_and_co
     )
     assert (zone, charset, isolation) == ("+00:00", "utf8mb4", "READ-COMMITTED")
     assert "STRICT_TRANS_TABLES" in mode
+
+
+async def test_given_an_old_schema_when_the_store_is_opened_then_it_says_so_and_leaves_no_connection(
+    database: Database, database_url: str
+) -> None:
+    with pytest.raises(DatabaseUnavailable, match="db upgrade"):
+        async with Store(Database(database_url)):
+            pytest.fail("it was opened")
+    open_now = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()"
+    async with asyncio.timeout(5):
+        while await run(database, open_now) != [(1,)]:
+            await asyncio.sleep(0.05)
