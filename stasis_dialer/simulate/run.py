@@ -15,7 +15,7 @@ from typing import Any
 from stasis_dialer.core.pacing import Pacer, PacingEvent, PacingLimits, PacingView
 from stasis_dialer.simulate.chance import Chance
 from stasis_dialer.simulate.results import DayResult, worst_window
-from stasis_dialer.simulate.scenario import Scenario
+from stasis_dialer.simulate.scenario import Scenario, Times
 
 TICK_SECONDS = 1.0
 
@@ -62,6 +62,8 @@ class _Day:
         )
         self.talk, self.quick_talk = chance.times(scenario.talk), chance.times(scenario.quick_talk)
         self.wrap_up, self.patience = chance.times(scenario.wrap_up), chance.times(scenario.patience)
+        rings_out = Times(scenario.ring_timeout, samples=(scenario.ring_timeout,))
+        self.unanswered_rings = chance.times(scenario.unanswered_rings or rings_out)
         self.now = 0.0
         self.end = scenario.hours * 3600.0
         self.heap: list[tuple[float, int, int, Any]] = []
@@ -174,7 +176,7 @@ class _Day:
         fate = next(self.fates)
         rings_at = now + next(self.post_dial)
         if fate < share:
-            rings, call.person = next(self.person_rings), True
+            rings, call.person, may_answer = next(self.person_rings), True, True
         else:
             other = (fate - share) / (1.0 - share)
             if other < world.busy:
@@ -183,14 +185,14 @@ class _Day:
             if other < world.busy + world.failed:
                 self.at(now + world.failed_after, _END, (call, "failed"))
                 return
-            is_machine = other < world.busy + world.failed + world.machine
-            rings = next(self.machine_rings) if is_machine else world.ring_timeout
+            may_answer = other < world.busy + world.failed + world.machine
+            rings = next(self.machine_rings if may_answer else self.unanswered_rings)
         if world.has_ringing:
             self.at(rings_at, _RING, call)
-        if rings >= world.ring_timeout:
-            self.at(rings_at + world.ring_timeout, _END, (call, "no_answer"))
-        else:
+        if may_answer and rings < world.ring_timeout:
             self.at(rings_at + rings, _ANSWER, call)
+        else:
+            self.at(rings_at + min(rings, world.ring_timeout), _END, (call, "no_answer"))
 
     def ring(self, call: _Call) -> None:
         if call.is_open:
@@ -263,7 +265,8 @@ class _Day:
     # agents
 
     def connect(self, call: _Call, agent: _Agent) -> None:
-        self.waits.append(self.now - agent.ready_at)
+        if self.now >= self.scenario.settle_seconds:
+            self.waits.append(self.now - agent.ready_at)
         self.count(call, lost=False)
         self.result.connects += call.person
         if call.person:
@@ -281,7 +284,7 @@ class _Day:
     def talked(self, what: tuple[_Agent, _Call]) -> None:
         agent, call = what
         talk, wrap, outcome = agent.talk
-        self.talk_seconds += self.now - self.talking.pop(agent.id)
+        self.talk_seconds += self.measured(self.talking.pop(agent.id))
         self.forget(call)
         self.tell("talk_ended", call.id, outcome, value=talk)
         agent.state = "wrap"
@@ -293,7 +296,7 @@ class _Day:
 
     def wrapped(self, agent: _Agent) -> None:
         since = self.wrapping.pop(agent.id)
-        self.wrap_seconds += self.now - since
+        self.wrap_seconds += self.measured(since)
         self.tell("wrap_up_ended", value=self.now - since)
         agent.state = "ready"
         agent.ready_at = self.now
@@ -333,7 +336,7 @@ class _Day:
 
     def leave(self, agent: _Agent) -> None:
         del self.agents[agent.id]
-        self.logged_in_seconds += self.now - agent.logged_in_at
+        self.logged_in_seconds += self.measured(agent.logged_in_at)
         self.tell("agent_out")
         self.is_due = True
 
@@ -341,11 +344,15 @@ class _Day:
         self.is_due = True
         self.at(self.now + TICK_SECONDS, _TICK)
 
+    def measured(self, since: float) -> float:
+        """The seconds from then to now that count."""
+        return max(0.0, self.now - max(since, self.scenario.settle_seconds))
+
     def close(self) -> DayResult:
-        for agent in self.agents.values():
-            self.logged_in_seconds += self.end - agent.logged_in_at
-        self.talk_seconds += sum(self.end - since for since in self.talking.values())
-        self.wrap_seconds += sum(self.end - since for since in self.wrapping.values())
+        self.now = self.end
+        self.logged_in_seconds += sum(self.measured(agent.logged_in_at) for agent in self.agents.values())
+        self.talk_seconds += sum(self.measured(since) for since in self.talking.values())
+        self.wrap_seconds += sum(self.measured(since) for since in self.wrapping.values())
         result, total = self.result, max(1e-9, self.logged_in_seconds)
         result.utilisation = (self.talk_seconds + self.wrap_seconds) / total
         result.talk_share = self.talk_seconds / total

@@ -55,6 +55,9 @@ class Scenario:
     """From ringing to a person's answer."""
     machine_rings: Times = Times(19.0, 0.2)
     ring_timeout: float = 28.0
+    """How long we let it ring."""
+    unanswered_rings: Times | None = None
+    """How long it rings where nobody answers, before the network gives up; None: until `ring_timeout`."""
     busy: float = 0.06
     """The share of the attempts no person answers that are busy; likewise the next two."""
     failed: float = 0.06
@@ -91,6 +94,8 @@ class Scenario:
     """Leads to dial, each once; 0: no end."""
     grain: float = 0.0
     """The policy is not asked again before this many seconds, as a loop that gathers events would; 0: at each event."""
+    settle_seconds: float = 0.0
+    """Agents' time and waits count from here on: the start is dialled, and left out of utilisation."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """Fields of the pacing limits that differ from their defaults, `abandon_cap` for example."""
 
@@ -143,7 +148,7 @@ def parse_scenario(data: Mapping[str, Any]) -> Scenario:
 
     Raises: ConfigurationError with every problem at once.
     """
-    kinds = get_type_hints(Scenario)
+    kinds = {**get_type_hints(Scenario), "unanswered_rings": Times}
     problems: list[str] = []
     values: dict[str, Any] = {}
     for key, value in data.items():

@@ -43,6 +43,11 @@ class Attempts:
         self._machine_verdicts = 3.0 * _verdict_prior(3.5)
         self.machines_seen = False
 
+    @property
+    def answers_seen(self) -> float:
+        """Answers whose time was seen."""
+        return self.dialling.seen(ANSWERED) + self.ringing.seen(ANSWERED)
+
     def judged(self, is_person: bool, was_ringing: bool, ring_age: float, age: float) -> None:
         """An answer at this ringing (or dialling) age was judged a person or a machine, `age` after it."""
         keep = 1.0 - 1.0 / MEMORY

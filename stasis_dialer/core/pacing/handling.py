@@ -33,6 +33,11 @@ class Handling:
         self._wrap_ups_ended = PRIOR_TALKS
         self.mean_seconds = average_call_time + PRIOR_WRAP_UP_MEAN
 
+    @property
+    def talks_seen(self) -> float:
+        """Talks whose end was seen."""
+        return self.talk.seen(0)
+
     def talk_ended(self, seconds: float) -> None:
         """A talk of this length ended."""
         self.talk.ended(seconds, 0)

@@ -63,6 +63,10 @@ class LifeTable:
         self._new += 1
         self.finished += 1.0
 
+    def seen(self, cause: int) -> float:
+        """Ends by a cause that were seen, less those forgotten."""
+        return float(self._ended[cause].sum())
+
     def hazards(self, ages: Array) -> Array:
         """For each cause and bin the share of those that reach the bin that ends in it; `ages` are still going on.
 

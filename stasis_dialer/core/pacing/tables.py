@@ -6,6 +6,7 @@ a call placed now would ask for an agent, with their weights, and first of all t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import chain
 from typing import Final
@@ -21,6 +22,13 @@ from stasis_dialer.core.pacing.messages import PacingView
 
 MOMENTS: Final = 8
 """Moments at which a call placed now is expected to ask for an agent, each as likely as the others."""
+TIMED: Final = 5.0
+"""Answers, and ends of talks, to be seen before anybody can say when they come. Until then all calls in flight are
+taken to be answered at once, and no busy agent to be free in time: a first burst that trusts what is believed of times
+is lost where people answer after two seconds. Measured: 200 s of a lab's world with 10 agents lost 3.1 % with the
+belief and nothing without; 5 is as good as 20."""
+DOUBT: Final = 1.5
+"""So many standard deviations of the believed answer rate are added until then."""
 SHARES: Final = 11
 """Steps of the chance that an answer not yet judged is a person: 0, 0.1 ... 1."""
 JUDGED_BINS: Final = 32
@@ -55,8 +63,16 @@ class Tables:
         began = grid[:-1] + outlook.GRID / 2.0
         since = self.moments[None, :] - began[:, None]
         hold = np.where(since > 0.0, self.hold(np.maximum(since, 0.0)), 0.0)
+        answers_seen = attempts.answers_seen
+        if answers_seen < TIMED:
+            hold[:, 1:] = 1.0
+        if handling.talks_seen < TIMED:
+            talk[:, 1:] = wrap_up[:, 1:] = 1.0
         dialling = np.diff(outlook.from_dialling, axis=1) @ hold
         ringing = np.diff(outlook.from_ringing, axis=1) @ hold
+        if answers_seen < TIMED:
+            doubt = 1.0 + DOUBT / math.sqrt(1.0 + answers_seen)
+            dialling, ringing = np.minimum(dialling * doubt, 1.0), np.minimum(ringing * doubt, 1.0)
         self.new = dialling[0]
         judged = np.clip(_judged(attempts, grid) @ hold, 0.0, 1.0)
         self.rows = np.concatenate((dialling, ringing, talk, wrap_up, judged))

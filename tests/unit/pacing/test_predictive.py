@@ -7,6 +7,7 @@ import pytest
 from stasis_dialer.core.pacing import PacingDecision, PacingEvent, PacingLimits, PacingView, make_pacer
 from stasis_dialer.simulate import built_in, simulate_day
 from stasis_dialer.simulate.run import _Day
+from stasis_dialer.simulate.scenario import Times
 
 LIMITS = PacingLimits(max_channels=4000, calls_per_second=150.0, max_lines_per_agent=20.0)
 
@@ -44,6 +45,19 @@ def test_cold_start_of_any_size_keeps_near_the_cap():
     for name, hours in (("n50_p50", 0.25), ("n200_p10", 0.15)):
         result = day(name, hours, seed=3)
         assert result.abandoned <= 0.03 * result.answers + 4.0, name
+
+
+@pytest.mark.parametrize("answer", [0.3, 0.47, 0.7])
+def test_trap_belief_people_who_answer_after_two_seconds_do_not_lose_the_first_burst(answer):
+    """Before anything is timed, what is believed of ringing and talks would place calls for agents who are not back."""
+    quick = {
+        "agents": ((0.0, 10),), "ramp_seconds": 0.0, "answer": ((0.0, answer),), "amd": False, "quick": 0.0,
+        "post_dial": Times(0.05, 0.0), "person_rings": Times(2.0, samples=(1.0, 2.0, 3.0)), "machine": 0.0,
+        "unanswered_rings": Times(3.0, 0.2), "talk": Times(10.0, 0.2), "wrap_up": Times(2.0, 0.1),
+        "limits": {"average_call_time": 10.0},
+    }  # fmt: skip
+    days = [day("n10_p50", 200.0 / 3600.0, seed, **quick) for seed in range(6)]
+    assert sum(one.abandoned for one in days) <= 0.01 * sum(one.answers for one in days)
 
 
 def test_a_group_of_one_dials_and_abandons_next_to_nobody():

@@ -7,6 +7,7 @@ from stasis_dialer.cli.simulate import simulate
 from stasis_dialer.core.pacing import PacingDecision, PacingEvent, make_pacer
 from stasis_dialer.errors import ConfigurationError, Refused
 from stasis_dialer.simulate import BUILT_IN, Scenario, built_in, load_scenario, simulate_day
+from stasis_dialer.simulate.chance import Chance
 from stasis_dialer.simulate.plan import agents_needed, scenario_from_calls
 from stasis_dialer.simulate.plot import Point, as_svg, draw
 from stasis_dialer.simulate.results import worst_window
@@ -176,3 +177,31 @@ def test_observed_events_have_the_agreed_kinds():
         "agent_out",
     }  # fmt: skip
     assert all(isinstance(event, PacingEvent) for event in pacer.events)
+
+
+def test_where_the_network_gives_up_it_rings_so_long_and_no_longer():
+    pacer = Greedy()
+    world = built_in("n3_p25").with_changes(
+        hours=0.2, answer=((0.0, 0.0),), machine=0.0, busy=0.0, failed=0.0, post_dial=Times(1.0, 0.0),
+        unanswered_rings=Times(4.0, samples=(3.0, 5.0)),
+    )  # fmt: skip
+    simulate_day(world, pacer, 1)
+    ages = {round(event.age, 6) for event in pacer.events if event.outcome == "no_answer"}
+    assert ages == {4.0, 6.0}
+
+
+def test_the_start_can_be_left_out_of_the_utilisation():
+    whole = built_in("n10_p25").with_changes(hours=0.5, ramp_seconds=0.0)
+    worlds = (whole, whole.with_changes(settle_seconds=600.0))
+    all_of_it, later = (simulate_day(w, make_pacer("progressive", w.pacing_limits()), 1) for w in worlds)
+    assert all_of_it.utilisation < later.utilisation < 1.0
+    assert all_of_it.connects == later.connects
+
+
+def test_streams_do_not_depend_on_which_is_drawn_first():
+    first, second = Chance(5), Chance(5)
+    a, b = first.uniform(), first.times(Times(10.0))
+    c, d = second.uniform(), second.times(Times(10.0))
+    drawn_first = next(a)
+    assert next(d) == next(b)
+    assert next(c) == drawn_first
