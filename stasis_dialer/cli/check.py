@@ -16,6 +16,7 @@ from stasis_dialer.cli.render import json_option, show_list
 from stasis_dialer.core.model import Campaign, ConnectMode
 from stasis_dialer.db import schema
 from stasis_dialer.db.store import Store
+from stasis_dialer.engine import connection
 from stasis_dialer.errors import DialerError
 from stasis_dialer.settings import Settings
 
@@ -131,9 +132,7 @@ def _doubts(campaign: Campaign, settings: Settings) -> list[str]:
 
 async def _asterisk(settings: Settings) -> list[Finding]:
     access = settings.ari
-    client = ari.connect(
-        access.url, access.user, access.password.get_secret_value(), timeout_seconds=access.request_timeout_seconds
-    )
+    client = connection.connect(access)
     try:
         info = await client.call("asterisk.getInfo")
     except DialerError as error:

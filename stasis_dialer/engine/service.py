@@ -19,6 +19,7 @@ from stasis_dialer.ari import Connected, Disconnected, Replaced
 from stasis_dialer.ari.events import ChannelDestroyed, PlaybackFinished, StasisStart
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.engine import connection
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
@@ -77,14 +78,7 @@ class Service:
         self._failure: DialerError | None = None
         self._events_depth: Callable[[], int] = lambda: 0
         app = settings.ari.app
-        self._client = ari.connect(
-            settings.ari.url,
-            settings.ari.user,
-            settings.ari.password.get_secret_value(),
-            transport=settings.ari.transport,
-            timeout_seconds=settings.ari.request_timeout_seconds,
-            connections=settings.ari.connections,
-        )
+        self._client = connection.connect(settings.ari)
         transport = self._client.transport
         ids = Ids(app)
         self._dispatcher = Dispatcher(self.clock, Executor(transport, app).execute)

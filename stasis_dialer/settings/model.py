@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -63,6 +64,8 @@ class AriSettings(Strict):
     request_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     connections: int = Field(default=24, ge=1, le=400)
     """HTTP connections kept open; Asterisk's `sessionlimit` must allow them and the WebSocket."""
+    ca_file: Path | None = None
+    """With https: a PEM file with the authority that signed Asterisk's certificate; null: the system's authorities."""
 
     @field_validator("url")
     @classmethod
