@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from stasis_dialer.core.call import Call
+from stasis_dialer.core.trunks import CircuitState
 
 ANSWER_TO_AGENT_BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds; the goal is 0.05, the lawful limit 2."""
@@ -99,6 +100,35 @@ class Metrics:
         self.gaps = Counter(
             "stasis_dialer_event_gaps_total", "Times that events may have been lost", registry=self.registry
         )
+
+        self._trunk_refusals = Counter(
+            "stasis_dialer_trunk_refusals_total", "Calls that the carrier refused", ["trunk"], registry=self.registry
+        )
+        self._trunk_reroutes = Counter(
+            "stasis_dialer_trunk_reroutes_total",
+            "Refused calls that were tried on another trunk",
+            ["trunk", "refused_by"],
+            registry=self.registry,
+        )
+        self._trunk_left_alone = Gauge(
+            "stasis_dialer_trunk_left_alone",
+            "1 while a trunk is not used because the carrier refuses its calls",
+            ["trunk"],
+            registry=self.registry,
+        )
+
+    def trunk_told(self, trunk: str, is_fault: bool) -> None:
+        """A call shows whether its trunk works."""
+        if is_fault:
+            self._trunk_refusals.labels(trunk).inc()
+
+    def trunk_rerouted(self, before: str, after: str) -> None:
+        """A refused call is tried on another trunk."""
+        self._trunk_reroutes.labels(after, before).inc()
+
+    def trunk_circuit(self, trunk: str, state: CircuitState) -> None:
+        """A trunk is left alone, or used again."""
+        self._trunk_left_alone.labels(trunk).set(0 if state is CircuitState.CLOSED else 1)
 
     def placed(self, call: Call) -> None:
         """A call is on its way."""

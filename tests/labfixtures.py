@@ -11,6 +11,7 @@ import pytest
 
 from stasis_dialer.errors import LabError
 from stasis_dialer.lab.carrier import Carrier
+from stasis_dialer.lab.fates import BACKUP, TRUNK
 from stasis_dialer.lab.rest import AriRefused
 from stasis_dialer.lab.waiting import until
 from stasis_dialer.lab.world import Lab, clear_abandoned_labs
@@ -37,6 +38,8 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 def carrier(lab: Lab) -> Carrier:
     """The carrier with an empty log."""
     lab.carrier.forget()
+    for trunk in (TRUNK, BACKUP):
+        lab.carrier.accept(trunk)
     return lab.carrier
 
 

@@ -68,7 +68,10 @@ async def show(context: Context, call_id: str, as_json: bool) -> None:
         call = await store.calls.get(call_id)
     if call is None:
         raise Refused(f"there is no such call: call_id={call_id}")
-    row = {field.name: getattr(call, field.name) for field in fields(CallRecord) if field.name != "timeline"}
+    row: dict[str, Any] = {
+        field.name: getattr(call, field.name) for field in fields(CallRecord) if field.name != "timeline"
+    }
+    row["tries"] = [f"{t.trunk} {t.tech_cause or t.cause or 'unreachable'}" for t in call.tries]
     timeline = [{"at": at.isoformat(timespec="milliseconds"), "what": what} for at, what in call.timeline]
     if as_json:
         show_one({**row, "timeline": timeline}, True)

@@ -78,6 +78,7 @@ async def check(context: Context, as_json: bool) -> None:
     findings = [Finding("configuration", OK, str(context.config))]
     findings += await _database(context)
     findings += await _asterisk(settings)
+    findings += await _dialer(context)
     rows = [{"check": f.what, "result": f.result, "seen": f.seen, "hint": f.hint} for f in findings]
     show_list(rows, as_json, "")
     if any(f.result == FAILED and f.what in ("database", "asterisk") for f in findings):
@@ -206,6 +207,16 @@ async def _trunks(client: ari.Client, settings: Settings) -> list[Finding]:
         level = WARNING if state == "offline" else OK
         findings.append(Finding(name, level, f"{technology}/{resource} is {state}"))
     return findings
+
+
+async def _dialer(context: Context) -> list[Finding]:
+    """What a running dialer knows of its trunks; nothing when none runs."""
+    try:
+        snapshot = await context.ask("GET", "/snapshot")
+    except DialerError:
+        return []
+    hint = "the carrier refuses the calls; it is tried again by itself"
+    return [Finding(f"calls on {name}", WARNING, "left alone", hint) for name in snapshot["trunks_left_alone"]]
 
 
 async def _application(client: ari.Client, settings: Settings) -> list[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from stasis_dialer.core.call import Call, CallState
-from stasis_dialer.core.model import CallRecord, CallStatus
+from stasis_dialer.core.model import CallRecord, CallStatus, RefusedTry
 
 
 def record(call: Call, app: str, to_utc: Callable[[float], datetime]) -> CallRecord:
@@ -43,6 +43,7 @@ def record(call: Call, app: str, to_utc: Callable[[float], datetime]) -> CallRec
         hung_up_by=call.hung_up_by,
         is_end_estimated=not call.is_end_seen,
         timeline=tuple((to_utc(when), what) for when, what in call.timeline),
+        tries=tuple(RefusedTry(t.trunk, t.leg_id, to_utc(t.at), t.cause, t.tech_cause) for t in call.tries),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stasis_dialer.core.model import Disposition, Fault
+from stasis_dialer.core.model import Disposition, Fault, Trunk
 
 # --- events ---------------------------------------------------------------------------------------------------------
 
@@ -135,6 +135,19 @@ class StopRequested(Event):
     """Somebody wants this to end now; `by` says who (`dialer`, `agent`, `supervisor`, `pacing`)."""
 
     by: str = "dialer"
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkFound(Event):
+    """The call may be tried on this trunk, by this leg."""
+
+    trunk: Trunk
+    create: CreateLeg
+
+
+@dataclass(frozen=True, slots=True)
+class NoTrunk(Event):
+    """No other trunk takes the call."""
 
 
 # agents only
@@ -317,6 +330,20 @@ class Finish(Command):
     disposition: Disposition
     fault: Fault | None
     is_attempt_given_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeekTrunk(Command):
+    """Name another trunk for this call, whose trunk refused it: `TrunkFound` or `NoTrunk` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellTrunk(Command):
+    """A call that was placed at `placed_at` shows whether the trunk works. Units: seconds on the engine's axis."""
+
+    trunk: str
+    placed_at: float
+    is_fault: bool
 
 
 @dataclass(frozen=True, slots=True)

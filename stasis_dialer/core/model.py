@@ -11,6 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 from stasis_dialer.core.options import Amd, Numbers
+from stasis_dialer.core.trunks import Breaker, Failover
 
 
 class CampaignStatus(StrEnum):
@@ -205,7 +206,8 @@ class Trunk:
     """A way to the telephone network.
 
     `endpoint` and `number_format` are templates; `{e164}` is the number without plus, `{national}` without country
-    code, `{number}` the result of `number_format`.
+    code, `{carrier}` is `carrier_code`, `{number}` the result of `number_format`. A format with `{national}` takes only
+    numbers of `country_code`. The lowest `order` is tried first; equals share the calls by `weight`.
     """
 
     name: str
@@ -215,6 +217,23 @@ class Trunk:
     calls_per_second: float = 10.0
     caller_id: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    carrier_code: str = ""
+    country_code: str = "55"
+    order: int = 0
+    weight: float = 1.0
+    failover: Failover = field(default_factory=Failover)
+    breaker: Breaker = field(default_factory=Breaker)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedTry:
+    """A try of an attempt that its trunk refused before another trunk took the call."""
+
+    trunk: str
+    leg_id: str
+    at: datetime
+    cause: int | None = None
+    tech_cause: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +271,8 @@ class CallRecord:
     """`customer`, `agent`, `dialer`, `network`, or None while unknown."""
     is_end_estimated: bool = False
     timeline: tuple[tuple[datetime, str], ...] = ()
+    tries: tuple[RefusedTry, ...] = ()
+    """The tries before the one that `trunk` and the causes tell of."""
 
 
 @dataclass(frozen=True, slots=True)

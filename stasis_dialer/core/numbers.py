@@ -97,7 +97,11 @@ def dial_endpoint(trunk: Trunk, number: str) -> str:
     if not E164_DIGITS.fullmatch(number):
         raise NumberRefused(f"not an E.164 number: number={masked(number)}")
     is_national = "{national" in trunk.number_format
-    dialled = trunk.number_format.format(e164=number, national=national(number) if is_national else "")
+    if is_national and country_code(number) != trunk.country_code:
+        raise NumberRefused(f"number of another country: number={masked(number)} trunk={trunk.name}; use {{e164}}")
+    dialled = trunk.number_format.format(
+        e164=number, national=national(number) if is_national else "", carrier=trunk.carrier_code
+    )
     if not DIALLABLE.fullmatch(dialled):
         raise NumberRefused(f"number_format makes no number: trunk={trunk.name}; use {{e164}} or {{national}}")
     return trunk.endpoint.format(number=dialled)
@@ -108,11 +112,22 @@ def national(number: str) -> str:
 
     Raises: NumberRefused when it has none.
     """
+    return phonenumbers.national_significant_number(_parsed(number))
+
+
+def country_code(number: str) -> str:
+    """The country code of a number in E.164 without plus.
+
+    Raises: NumberRefused when it has none.
+    """
+    return str(_parsed(number).country_code)
+
+
+def _parsed(number: str) -> phonenumbers.PhoneNumber:
     try:
-        parsed = phonenumbers.parse(f"+{number}")
+        return phonenumbers.parse(f"+{number}")
     except phonenumbers.NumberParseException as error:
         raise NumberRefused(f"no such country code: number={masked(number)}; {error}") from error
-    return phonenumbers.national_significant_number(parsed)
 
 
 def masked(number: str) -> str:

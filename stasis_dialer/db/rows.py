@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, Fault, Lead, LeadStatus
+from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, Fault, Lead, LeadStatus, RefusedTry
 from stasis_dialer.db.clock import LegacyClock, utc_moment, utc_text
 
 W = TypeVar("W", bound=StrEnum)
@@ -49,6 +49,7 @@ CALL_COLUMNS: Final = (
     "tech_cause",
     "hung_up_by",
     "timeline",
+    "tries",
     "is_end_estimated",
     "status",
 )
@@ -62,8 +63,8 @@ _WORD_LENGTH: Final = 20
 _LARGEST_SMALL: Final = 32767
 """What the columns hold: a value that is too long is cut, and does not keep the other calls from being written."""
 
-_encode_timeline = msgspec.json.Encoder().encode
-_decode_timeline = msgspec.json.Decoder().decode
+_encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder().decode
 
 
 def word(words: type[W], text: Any, otherwise: W) -> W:
@@ -127,6 +128,7 @@ def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:
         _small(record.tech_cause),
         record.hung_up_by and record.hung_up_by[:_WORD_LENGTH],
         timeline_text(record.timeline),
+        tries_text(record.tries),
         1 if record.is_end_estimated else 0,
         record.status.value,
     )
@@ -141,7 +143,7 @@ def call_from(row: Sequence[Any], clock: LegacyClock) -> CallRecord:
         lead_id=row[9],
         number=row[2] or "",
         trunk=row[10],
-        status=word(CallStatus, row[26], CallStatus.FINISHED),
+        status=word(CallStatus, row[-1], CallStatus.FINISHED),
         agent=row[1] or None,
         agent_leg_id=row[11],
         bridge_id=row[12],
@@ -157,8 +159,9 @@ def call_from(row: Sequence[Any], clock: LegacyClock) -> CallRecord:
         hangup_cause=row[21],
         tech_cause=row[22],
         hung_up_by=row[23],
-        is_end_estimated=bool(row[25]),
+        is_end_estimated=bool(row[-2]),
         timeline=timeline_from(row[24]),
+        tries=tries_from(row[25]),
     )
 
 
@@ -170,13 +173,33 @@ def timeline_text(timeline: Sequence[tuple[datetime, str]]) -> str | None:
     """A timeline as JSON: an array of [time in UTC, what happened]."""
     if not timeline:
         return None
-    return _encode_timeline([(utc_text(moment), text) for moment, text in timeline]).decode()
+    return _encode_json([(utc_text(moment), text) for moment, text in timeline]).decode()
 
 
 def timeline_from(text: str | None) -> tuple[tuple[datetime, str], ...]:
     """A stored timeline; empty when there is none, or none that can be read."""
     try:
-        entries = _decode_timeline(text) if text else ()
+        entries = _decode_json(text) if text else ()
         return tuple((moment, str(what)) for at, what in entries if (moment := utc_moment(at)))
+    except (msgspec.DecodeError, TypeError, ValueError):
+        return ()
+
+
+def tries_text(tries: Sequence[RefusedTry]) -> str | None:
+    """Refused tries as JSON: an array of [trunk, channel, time in UTC, Q.850 cause, SIP response]."""
+    if not tries:
+        return None
+    return _encode_json([(t.trunk, t.leg_id, utc_text(t.at), t.cause, t.tech_cause) for t in tries]).decode()
+
+
+def tries_from(text: str | None) -> tuple[RefusedTry, ...]:
+    """Stored tries; empty when there are none, or none that can be read."""
+    try:
+        entries = _decode_json(text) if text else ()
+        return tuple(
+            RefusedTry(str(trunk), str(leg_id), moment, cause, tech_cause)
+            for trunk, leg_id, at, cause, tech_cause in entries
+            if (moment := utc_moment(at))
+        )
     except (msgspec.DecodeError, TypeError, ValueError):
         return ()

@@ -148,6 +148,7 @@ class CallTable(Base):
         Index("ix_dialer_campaign", "campaign_id", "start_time"),
         Index("ix_dialer_lead", "lead_id"),
         Index("ix_dialer_open", "app", "status"),
+        Index("ix_dialer_number", "destination_extension", "start_time"),
         TABLE_OPTIONS,
     )
 
@@ -179,6 +180,10 @@ class CallTable(Base):
     hung_up_by: Mapped[str | None] = _added(String(20), nullable=True)
     is_end_estimated: Mapped[int] = _added(TINYINT(1), server_default="0")
     timeline: Mapped[str | None] = _added(_json_type(), nullable=True)
+    tries: Mapped[str | None] = _added(_json_type(), nullable=True)
+    caller_id: Mapped[str | None] = _added(String(20), nullable=True)
+    """The number that the customer saw, or called."""
+    direction: Mapped[str] = _added(String(10), server_default="outbound")
 
 
 class AgentSessionTable(Base):

@@ -21,6 +21,7 @@ from stasis_dialer.core.numbers import dial_endpoint, masked
 from stasis_dialer.engine.actor import Actor
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.dispatch import Dispatcher
+from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import NumberRefused
@@ -65,6 +66,7 @@ class Calls:
         journal: Journal,
         desk: Seats,
         trunks: Trunks,
+        ids: Ids,
         app: str,
         listeners: Sequence[Listener],
         on_end: Callable[[Call], None],
@@ -74,10 +76,13 @@ class Calls:
         self._journal = journal
         self._desk = desk
         self._trunks = trunks
+        self._ids = ids
         self._app = app
         self._listeners = listeners
         self._on_end = on_end
         self._by_campaign: dict[int, dict[str, Actor[Call]]] = defaultdict(dict)
+        self._channel_on: dict[str, str] = {}
+        """By call the trunk on which it takes a channel, until the call ends: whatever is heard of it meanwhile."""
 
     def place(self, reservation: Reservation, campaign: Campaign, trunk: Trunk) -> None:
         """Begin the attempt of a committed reservation on a trunk whose room was taken.
@@ -103,6 +108,7 @@ class Calls:
         )
         for listener in self._listeners:
             listener.placed(call)
+        self._trunks.placed(trunk.name)
         if not refused:
             self.adopt(call, commands)
             return
@@ -113,6 +119,8 @@ class Calls:
         """Make a call live, a new one or one that was found after a restart."""
         actor = Actor(call.call_id, "call", call, call_machine.advance, self._local)
         self._by_campaign[call.campaign.id][call.call_id] = actor
+        if call.trunk is not None:
+            self._channel_on[call.call_id] = call.trunk.name
         self._dispatcher.add(actor, call, commands, (call.leg_id,))
         return actor
 
@@ -150,11 +158,39 @@ class Calls:
             if call.state is CallState.QUEUED:
                 for listener in self._listeners:
                     listener.answered(call)
+        elif isinstance(command, m.TellTrunk):
+            self._trunks.told(command.trunk, command.placed_at, command.is_fault)
+        elif isinstance(command, m.SeekTrunk):
+            self._dispatcher.post(actor, self._next_trunk(call))
         elif isinstance(command, m.Finish):
             self._finish(actor)
         else:
             return False
         return True
+
+    def _next_trunk(self, call: Call) -> m.Event:
+        """The trunk on which a refused call is tried once more; its channel is taken, the other one given back."""
+        tried = {tried.trunk for tried in call.tries}
+        for gate in self._trunks.others(call.campaign, tried):
+            try:
+                endpoint = dial_endpoint(gate.trunk, call.number)
+            except NumberRefused as error:
+                log.info("number-refused-by-trunk", call_id=call.call_id, trunk=gate.trunk.name, why=str(error))
+                continue
+            before = self._channel_on[call.call_id]
+            self._trunks.give_back(before)
+            self._trunks.rerouted(before, gate)
+            self._channel_on[call.call_id] = gate.trunk.name
+            log.warning(
+                "call-rerouted",
+                call_id=call.call_id,
+                trunk=gate.trunk.name,
+                refused_by=before,
+                tech_cause=call.tech_cause,
+            )
+            variables = leg_variables(call.call_id, call.campaign, gate.trunk)
+            return m.TrunkFound(gate.trunk, m.CreateLeg(self._ids.again(call.call_id), endpoint, variables))
+        return m.NoTrunk()
 
     def _finish(self, actor: Actor[Call]) -> None:
         call = actor.machine
@@ -172,8 +208,9 @@ class Calls:
         self._journal.finish(cdr.record(call, self._app, self._clock.utc), outcome)
         self._dispatcher.remove(actor)
         self._by_campaign[call.campaign.id].pop(call.call_id, None)
-        if call.trunk is not None:
-            self._trunks.give_back(call.trunk.name)
+        channel_on = self._channel_on.pop(call.call_id, None)
+        if channel_on is not None:
+            self._trunks.give_back(channel_on)
         self._desk.over(call.call_id)
         for listener in self._listeners:
             listener.ended(call)

@@ -90,6 +90,7 @@ class Control:
             "agents": dict(Counter(str(agent.state) for agent in self._desk.agents())),
             "calls": dict(Counter(str(call.state) for call in calls)),
             "trunks": self._trunks.in_use(),
+            "trunks_left_alone": [name for name, circuit in self._trunks.circuits().items() if not circuit.is_closed],
             "pacing": {str(id_): reason for id_, reason in self._dialer.reasons().items()},
         }
 

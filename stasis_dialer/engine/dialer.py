@@ -221,6 +221,8 @@ class Dialer:
             return PacingDecision(0, reason="asterisk_away")
         if not schedule.is_in_working_hours(campaign, self._clock.utc_now()):
             return PacingDecision(0, reason="outside_hours")
+        if not self._trunks.is_any_usable(campaign):
+            return PacingDecision(0, reason="trunks_left_alone")
         if campaign.mode in RISKY_MODES and campaign.safe_harbour_media is None:
             return PacingDecision(0, reason="no_message")
         decision = pace.pacer.decide(view_of(campaign, roster, self._calls.of(campaign.id), now))
@@ -246,15 +248,16 @@ class Dialer:
             log.error("campaign-cannot-dial", campaign_id=campaign.id, why=why)
 
     def _gate(self, campaign: Campaign) -> TrunkGate | None:
-        """The first trunk with room; without one, when there will be."""
+        """The trunk for the next calls; without one, when there will be."""
         try:
+            chosen = self._trunks.pick(campaign)
             gates = self._trunks.of(campaign)
         except Refused as error:
             self._cannot_dial(campaign, str(error))
             return None
+        if chosen is not None:
+            return chosen
         for gate in gates:
-            if gate.room() > 0:
-                return gate
             at = gate.next_at()
             if at is not None:
                 self._next_token_at = at if self._next_token_at is None else min(at, self._next_token_at)

@@ -11,6 +11,8 @@ import time
 from typing import Final
 
 CALL: Final = "c"
+CALL_AGAIN: Final = "d"
+"""The channel of an attempt's second try."""
 AGENT_LEG: Final = "a"
 BRIDGE: Final = "b"
 SESSION: Final = "s"
@@ -27,6 +29,11 @@ class Ids:
     def new(self, kind: str) -> str:
         """A new id; at most 64 characters for an application's name of up to 40."""
         return f"{self._app}-{kind}-{_base36(time.time_ns() // 1_000_000)}-{secrets.token_hex(6)}"
+
+    def again(self, call_id: str) -> str:
+        """The channel of an attempt's second try: as long as the attempt's id, and told from it after a restart."""
+        rest = call_id.removeprefix(f"{self._app}-{CALL}-")
+        return f"{self._app}-{CALL_AGAIN}-{rest}"
 
     def is_ours(self, id_: str) -> bool:
         """Whether an id was made by this application."""

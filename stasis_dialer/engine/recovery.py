@@ -19,7 +19,7 @@ import structlog
 from stasis_dialer.ari import AriError, Transport
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent, found_again
-from stasis_dialer.core.call import JOIN_SECONDS, RING_SLACK_SECONDS, Call, CallState
+from stasis_dialer.core.call import JOIN_SECONDS, RING_SLACK_SECONDS, Call, CallState, TrunkTry
 from stasis_dialer.core.model import AgentSession, AgentState, CallRecord, Campaign, Lead
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
@@ -151,7 +151,8 @@ class Recovery:
     def _adopt(self, left: Left, seen: Seen) -> int:
         """Make everything live again; answers how many calls ended unseen."""
         now, at = self._clock.now(), self._clock.at
-        pairs = talking_pairs(left.records, left.sessions, seen)
+        legs = {record.call_id: self._leg_of(record.call_id, seen) for record in left.records}
+        pairs = talking_pairs(legs, left.sessions, seen)
         paired = {session.session_id: call_id for call_id, session in pairs.items()}
         for session in left.sessions:
             self._desk.adopt(*revive_agent(session, self._endpoint, paired.get(session.session_id), seen, at, now))
@@ -159,17 +160,23 @@ class Recovery:
         for record in left.records:
             lead = left.leads.get(record.lead_id or 0)
             agent = pairs.get(record.call_id)
-            call = revive_call(record, self._book.of(record.campaign_id), lead, agent, seen, at, now)
+            leg_id = legs[record.call_id]
+            call = revive_call(record, leg_id, self._book.of(record.campaign_id), lead, agent, seen, at, now)
             call = replace(call, trunk=self._trunks.find(record.trunk))
             if call.trunk is not None:
                 self._trunks.occupy(call.trunk.name)
             actor = self._calls.adopt(call)
-            if record.call_id in seen.channels:
+            if leg_id in seen.channels:
                 self._resume(actor.machine, seen)
             else:
                 lost += 1
                 self._dispatcher.post(actor, m.LegGone(is_seen=False))
         return lost
+
+    def _leg_of(self, call_id: str, seen: Seen) -> str:
+        """The customer's channel: that of the attempt's second try when there is one."""
+        again = self._ids.again(call_id)
+        return again if again in seen.channels else call_id
 
     async def after_gap(self) -> None:
         """Tell every live object what it may have missed."""
@@ -257,23 +264,25 @@ def is_in_app(channel: Mapping[str, Any], app: str) -> bool:
     return dialplan.get("app_name") == "Stasis" and str(dialplan.get("app_data", "")).split(",")[0] == app
 
 
-def talking_pairs(
-    records: Sequence[CallRecord], sessions: Sequence[AgentSession], seen: Seen
-) -> dict[str, AgentSession]:
-    """Which call's customer is in one bridge with which agent's leg: Asterisk knows, the last row may be too old."""
+def talking_pairs(legs: Mapping[str, str], sessions: Sequence[AgentSession], seen: Seen) -> dict[str, AgentSession]:
+    """Which call's customer is in one bridge with which agent's leg: Asterisk knows, the last row may be too old.
+
+    `legs` holds for each call its customer's channel.
+    """
     by_leg = {session.leg_id: session for session in sessions if session.leg_id}
     pairs = {}
-    for record in records:
-        bridge = seen.bridge_of(record.call_id)
+    for call_id, leg_id in legs.items():
+        bridge = seen.bridge_of(leg_id)
         if bridge is not None:
             session = next((by_leg[leg] for leg in seen.bridges[bridge] if leg in by_leg), None)
             if session is not None:
-                pairs[record.call_id] = session
+                pairs[call_id] = session
     return pairs
 
 
 def revive_call(
     record: CallRecord,
+    leg_id: str,
     campaign: Campaign,
     lead: Lead | None,
     agent: AgentSession | None,
@@ -281,7 +290,7 @@ def revive_call(
     at: Callable[[datetime], float],
     now: float,
 ) -> Call:
-    """The call as its row and its channel tell; `agent` is the one in the bridge with the customer.
+    """The call as its row and its channel `leg_id` tell; `agent` is the one in the bridge with the customer.
 
     A call whose channel is gone keeps the state of its row, so that its end is classified by what it had reached.
     """
@@ -289,7 +298,7 @@ def revive_call(
     def mark(moment: datetime | None) -> float | None:
         return None if moment is None else at(moment)
 
-    channel = seen.channels.get(record.call_id)
+    channel = seen.channels.get(leg_id)
     state = str(channel.get("state")) if channel is not None else ""
     reserved_at = at(record.started_at) if record.started_at else now
     answered_at = mark(record.answered_at)
@@ -308,6 +317,8 @@ def revive_call(
         ringing_at=mark(record.ringing_at),
         answered_at=answered_at,
         timeline=(*((at(moment), what) for moment, what in record.timeline), (now, "recovered")),
+        later_leg_id=None if leg_id == record.call_id else leg_id,
+        tries=tuple(TrunkTry(t.trunk, t.leg_id, at(t.at), True, t.cause, t.tech_cause) for t in record.tries),
     )
     if agent is not None or record.bridged_at is not None:
         bridged_at = now if record.bridged_at is None else at(record.bridged_at)
@@ -318,7 +329,7 @@ def revive_call(
             deadline=max(now, bridged_at + campaign.max_call_seconds),
             agent=agent.extension if agent else record.agent,
             agent_leg_id=agent.leg_id if agent else record.agent_leg_id,
-            bridge_id=seen.bridge_of(record.call_id) or record.bridge_id,
+            bridge_id=seen.bridge_of(leg_id) or record.bridge_id,
         )
     if answered_at is not None:
         deadline = max(now, answered_at + campaign.answer_deadline_seconds)

@@ -83,7 +83,7 @@ class Service:
         ids = Ids(app)
         self._dispatcher = Dispatcher(self.clock, Executor(transport, app).execute)
         self._journal = Journal(stores.calls, stores.agents)
-        self._trunks = Trunks([trunk.to_trunk() for trunk in settings.trunks], self.clock)
+        self._trunks = Trunks(settings.core_trunks(), self.clock, self.metrics)
         self._book = CampaignBook(stores.campaigns, settings.engine.safe_harbour_media)
         self._paces = Paces(self.clock, stores.decisions)
         self._desk = Desk(
@@ -104,6 +104,7 @@ class Service:
             self._journal,
             self._desk,
             self._trunks,
+            ids,
             app,
             (self.metrics, self._paces),
             self._call_ended,

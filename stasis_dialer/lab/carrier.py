@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from stasis_dialer.lab.asterisk import Asterisk, link
-from stasis_dialer.lab.carrier_files import CALLS_LOG, CarrierSite, carrier_files, options
+from stasis_dialer.lab.carrier_files import CALLS_LOG, TRUNK_BY_DEFAULT, CarrierSite, carrier_files, options
 from stasis_dialer.lab.fates import Fate, Outcome, fate_of
 from stasis_dialer.lab.pbx import PROJECT
 
@@ -28,6 +28,8 @@ class Invite:
     attempt: str
     """The header X-SD-Attempt, empty when there was none."""
     fate: Fate
+    trunk: str
+    """The trunk it came on."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Carrier:
                     caller=unquote(line["from"]),
                     attempt=unquote(line["attempt"]),
                     fate=Fate(line["fate"]),
+                    trunk=line["trunk"],
                 )
             elif line["event"] == "end":
                 answered = line["answered_at"]
@@ -120,6 +123,17 @@ class Carrier:
     def forget(self) -> None:
         """Empty the log. Calls in progress will still write their end."""
         self.log_path.write_text("")
+
+    def refuse(self, trunk: str) -> None:
+        """Answer every call of a trunk with 503, whatever the number, until `accept`."""
+        self._tell(trunk, "refuses")
+
+    def accept(self, trunk: str) -> None:
+        """Treat a trunk's calls by their numbers."""
+        self._tell(trunk, TRUNK_BY_DEFAULT)
+
+    def _tell(self, trunk: str, what: str) -> None:
+        self.asterisk.ari.post("asterisk/variable", variable=f"TRUNK_{trunk}_DOES", value=what)
 
     def truth(self, number: str) -> Outcome:
         """What this carrier does with a number."""

@@ -4,7 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stasis_dialer.lab.addresses import SIP_PORT, Block
-from stasis_dialer.lab.fates import BEHAVIOURS, LONGEST_TALK_SECONDS, MIX_DIGIT, RING_SECONDS, TALK_SECONDS, mix_table
+from stasis_dialer.lab.fates import (
+    BACKUP,
+    BACKUP_DOMAIN,
+    BEHAVIOURS,
+    LONGEST_TALK_SECONDS,
+    MIX_DIGIT,
+    RING_SECONDS,
+    TALK_SECONDS,
+    TRUNK,
+    Fate,
+    mix_table,
+)
 
 EXTRA_MODULES = (
     "app_echo",
@@ -19,6 +30,7 @@ EXTRA_MODULES = (
 CALLS_LOG = "calls.jsonl"
 STARTED_BY_DEFAULT = "answers"
 AUDIO_BY_DEFAULT = "speech"
+TRUNK_BY_DEFAULT = "works"
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,7 @@ def _pjsip(site: CarrierSite) -> str:
 
 def _extensions(site: CarrierSite) -> str:
     table = [f"SEED = {site.seed}", f"CALLS_LOG = {site.log_path}"]
+    table += [f"TRUNK_{name}_DOES = {TRUNK_BY_DEFAULT}" for name in (TRUNK, BACKUP)]
     table += [f"FATE_{behaviour.digit} = {fate}" for fate, behaviour in BEHAVIOURS.items()]
     table += [f"MIX_{byte:02x} = {fate}" for byte, fate in enumerate(mix_table())]
     table += [f"RING_{digit} = {seconds:g}" for digit, seconds in enumerate(RING_SECONDS)]
@@ -105,7 +118,11 @@ def _extensions(site: CarrierSite) -> str:
         table += [f"PHONE_{number}_DOES = {STARTED_BY_DEFAULT}", f"PHONE_{number}_AUDIO = {AUDIO_BY_DEFAULT}"]
         table += [f"PHONE_{number}_DELAY = 0", f"PHONE_{number}_TALK = 0"]
     phones = "".join(f"exten => p{number},1,Goto(phone,{number},1)\n" for number in site.phones)
-    plan = DIALPLAN.replace("<PHONES>", phones).replace("<MIX_DIGIT>", MIX_DIGIT)
+    words = {"<PHONES>": phones, "<MIX_DIGIT>": MIX_DIGIT, "<TRUNK>": TRUNK, "<BACKUP>": BACKUP}
+    words |= {"<BACKUP_DOMAIN>": BACKUP_DOMAIN, "<CONGESTION>": Fate.CONGESTION}
+    plan = DIALPLAN
+    for word, text in words.items():
+        plan = plan.replace(word, text)
     return "[general]\nstatic = yes\nwriteprotect = yes\n\n[globals]\n" + "\n".join(table) + "\n" + plan
 
 
@@ -121,6 +138,8 @@ exten => _[*#+0-9],1,Set(DIALLED=${EXTEN})
 exten => s,1,Set(CALL_ID=${URIENCODE(${CHANNEL(pjsip,call-id)})})
  same => n,Set(ATTEMPT=${URIENCODE(${PJSIP_HEADER(read,X-SD-Attempt)})})
  same => n,Set(NUMBER=${URIENCODE(${DIALLED})})
+ same => n,Set(REMOTE=${FILTER(-a-z0-9@.,${CHANNEL(pjsip,remote_uri)})})
+ same => n,Set(TRUNK=${IF($["${REMOTE}" =~ "@<BACKUP_DOMAIN>"]?<BACKUP>:<TRUNK>)})
  same => n,Set(DIGITS=${FILTER(0-9,${DIALLED})})
  same => n,Set(PLUS=${FILTER(+,${DIALLED:0:1})})
  same => n,Set(NATIONAL=-)
@@ -137,9 +156,10 @@ exten => s,1,Set(CALL_ID=${URIENCODE(${CHANNEL(pjsip,call-id)})})
  same => n,GotoIf($["x${NATIONAL:3:1}" != "x<MIX_DIGIT>"]?known)
  same => n,Set(BYTE=${MD5(${SEED}:${NATIONAL})})
  same => n,Set(FATE=${MIX_${BYTE:0:2}})
- same => n(known),Set(FROM=${URIENCODE(${CALLERID(num)})})
+ same => n(known),ExecIf($["${TRUNK_${TRUNK}_DOES}" != "works"]?Set(FATE=<CONGESTION>))
+ same => n,Set(FROM=${URIENCODE(${CALLERID(num)})})
  same => n,Set(LINE={"event":"invite","at":${STRFTIME(,,%s.%3q)},"number":"${NUMBER}","call_id":"${CALL_ID}")
- same => n,Set(LINE=${LINE},"from":"${FROM}","attempt":"${ATTEMPT}","fate":"${FATE}"})
+ same => n,Set(LINE=${LINE},"from":"${FROM}","attempt":"${ATTEMPT}","fate":"${FATE}","trunk":"${TRUNK}"})
  same => n,Set(FILE(${CALLS_LOG},,,al,u)=${LINE})
  same => n,Set(ANSWERED=null)
  same => n,Set(ENDED_BY=dialer)

@@ -39,6 +39,10 @@ class Behaviour:
     """Share in the mix, of 256."""
 
 
+TRUNK, BACKUP = "carrier", "backup"
+"""The carrier's trunks. They lead to the same numbers; the carrier can refuse all calls of one of them."""
+BACKUP_DOMAIN = "backup.lab"
+"""What the From header says on the second trunk, by which the carrier tells it from the first."""
 MIX_DIGIT = "0"
 BEHAVIOURS = {
     Fate.HUMAN: Behaviour("1", "rings, answers, says hello, stays", 16, None, 77),

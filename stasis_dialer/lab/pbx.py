@@ -10,6 +10,7 @@ from pathlib import Path
 from stasis_dialer.errors import LabError
 from stasis_dialer.lab.addresses import SIP_PORT, Block
 from stasis_dialer.lab.asterisk import Asterisk, link
+from stasis_dialer.lab.fates import BACKUP, BACKUP_DOMAIN
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -49,6 +50,8 @@ def _pjsip(site: PbxSite) -> str:
         "[site-acl]\ntype = acl\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.0/255.0.0.0\n",
         f"[carrier](trunk)\n{media}aors = carrier\n",
         f"[carrier](trunk-aor)\ncontact = sip:{block.carrier}:{SIP_PORT}\n",
+        f"[{BACKUP}](trunk)\n{media}aors = {BACKUP}\nfrom_domain = {BACKUP_DOMAIN}\n",
+        f"[{BACKUP}](trunk-aor)\ncontact = sip:{block.carrier}:{SIP_PORT}\n",
         f"[carrier](trunk-identify)\nendpoint = carrier\nmatch = {block.carrier}\n",
     ]
     for number, password in site.phones.items():

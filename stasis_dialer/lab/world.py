@@ -25,6 +25,7 @@ from stasis_dialer.lab.asterisk import Asterisk, PlaceTaken
 from stasis_dialer.lab.carrier import Carrier, carrier_speech, write_carrier
 from stasis_dialer.lab.carrier_files import CALLS_LOG, CarrierSite
 from stasis_dialer.lab.config import DialerPlace, dialer_config, dialer_secrets
+from stasis_dialer.lab.fates import BACKUP, TRUNK
 from stasis_dialer.lab.mariadb import MariaDB
 from stasis_dialer.lab.pbx import PROJECT, PbxSite, write_pbx
 from stasis_dialer.lab.phones import Phone
@@ -40,8 +41,6 @@ START_TRIES = 5
 REGISTER_SECONDS = 15.0
 STATE = "lab.json"
 ARI_USER = "dialer"
-TRUNK = "carrier"
-"""The PBX's endpoint of the trunk."""
 AWKWARD = set(",;()[]{}$\"'\\\n")
 """Signs that Asterisk's configuration reads as its own, so a folder's path must not have them."""
 
@@ -287,11 +286,11 @@ class Lab:
 
     def _meet(self) -> None:
         """Make PBX, carrier and phones find each other now: who asked while the other was loading asks again late."""
-        if TRUNK not in self._online():
-            self.pbx.cli(f"pjsip qualify {TRUNK}")
+        for trunk in {TRUNK, BACKUP} - self._online():
+            self.pbx.cli(f"pjsip qualify {trunk}")
         if self._unregistered():
             self.register_phones()
-        until(lambda: TRUNK in self._online(), "the trunk to be reachable", REGISTER_SECONDS)
+        until(lambda: {TRUNK, BACKUP} <= self._online(), "the trunks to be reachable", REGISTER_SECONDS)
 
     def _online(self) -> set[str]:
         endpoints = self.pbx.ari.get("endpoints/PJSIP")

@@ -10,8 +10,8 @@ from stasis_dialer.settings.model import (
     EngineSettings,
     LogSettings,
     Settings,
-    TrunkSettings,
 )
+from stasis_dialer.settings.trunks import TrunkSettings
 
 __all__ = [
     "AgentSettings",

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from stasis_dialer.core import options
 from stasis_dialer.core.model import AbandonWindow, ConnectMode, DialMode
-from stasis_dialer.settings.model import Strict, TimeZone
+from stasis_dialer.settings.base import Strict, TimeZone
 
 LAWFUL_RING_SECONDS: Final = 15.0
 """Shortest ringing before an unanswered call may be given up. Source: 16 CFR 310.4(b)(4)(ii)."""

@@ -8,46 +8,18 @@ from __future__ import annotations
 import string
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from stasis_dialer.core.model import Trunk
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("no such time zone; use a name such as America/Sao_Paulo") from None
-    return name
+from stasis_dialer.settings.base import Strict, TimeZone, template_with
+from stasis_dialer.settings.trunks import TrunkSettings
 
 
 def _app_name(name: str) -> str:
     if not name or not set(name) <= set(string.ascii_letters + string.digits + "_-"):
         raise ValueError("only letters, digits, _ and - may be used: it stands in Stasis() and in channel ids")
     return name
-
-
-def _template_with(*fields: str) -> AfterValidator:
-    def check(text: str) -> str:
-        parts = [part[1:] for part in string.Formatter().parse(text) if part[1] is not None]
-        used = {str(name) for name, _, _ in parts}
-        if not used <= set(fields):
-            allowed = ", ".join("{" + name + "}" for name in fields)
-            raise ValueError(f"unknown field {{{sorted(used - set(fields))[0]}}}; use {allowed}")
-        if any(spec or conversion for _, spec, conversion in parts):
-            raise ValueError(f"a field has no format of its own here; use plain {{{fields[0]}}}")
-        return text
-
-    return AfterValidator(check)
-
-
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class AriSettings(Strict):
@@ -109,56 +81,10 @@ class ApiSettings(Strict):
         return token
 
 
-class TrunkSettings(Strict):
-    """A way to the telephone network."""
-
-    name: str = Field(min_length=1, max_length=64)
-    endpoint: Annotated[str, _template_with("number")]
-    """The channel to create, such as PJSIP/{number}@carrier."""
-    number_format: Annotated[str, _template_with("e164", "national")] = "+{e164}"
-    """What the carrier wants to see: {e164} has country code and no plus, {national} neither."""
-    max_channels: int = Field(default=30, ge=1, le=10_000)
-    calls_per_second: float = Field(default=10.0, gt=0, le=1000)
-    """New calls a second that the carrier allows."""
-    caller_id: str | None = Field(default=None, pattern=r"^\+?[0-9]{3,15}$")
-    """The number shown to the callee, unless the campaign has its own."""
-    headers: dict[str, Annotated[str, _template_with("attempt_id", "campaign_id")]] = {}
-    """SIP headers added to each INVITE."""
-
-    @field_validator("endpoint")
-    @classmethod
-    def _has_number(cls, endpoint: str) -> str:
-        if "{number}" not in endpoint:
-            raise ValueError("must hold {number}")
-        return endpoint
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, value in headers.items():
-            if not name or not set(name) <= set(string.ascii_letters + string.digits + "-"):
-                raise ValueError(f"not a header name: {name!r}")
-            if any(sign in value for sign in "\r\n"):
-                raise ValueError(f"a header holds no line breaks: {name}")
-        return headers
-
-    def to_trunk(self) -> Trunk:
-        """The trunk as the core knows it."""
-        return Trunk(
-            name=self.name,
-            endpoint=self.endpoint,
-            number_format=self.number_format,
-            max_channels=self.max_channels,
-            calls_per_second=self.calls_per_second,
-            caller_id=self.caller_id,
-            headers=tuple(self.headers.items()),
-        )
-
-
 class AgentSettings(Strict):
     """The agents' telephones."""
 
-    endpoint: Annotated[str, _template_with("extension")] = "PJSIP/{extension}"
+    endpoint: Annotated[str, template_with("extension")] = "PJSIP/{extension}"
     panel_seconds: float = Field(default=0.5, ge=0.1, le=10)
     """How often the telephones' state is read for `painel_ramais`."""
     auto_answer_header: str = "Call-Info: <sip:127.0.0.1>;answer-after=0"
@@ -192,7 +118,7 @@ class Settings(Strict):
     database: DatabaseSettings
     api: ApiSettings
     trunks: list[TrunkSettings] = Field(min_length=1)
-    """In the order in which they are tried."""
+    """In the order in which they are tried, unless they have an `order`."""
     agents: AgentSettings = AgentSettings()
     engine: EngineSettings = EngineSettings()
     log: LogSettings = LogSettings()
@@ -205,3 +131,7 @@ class Settings(Strict):
         if twice:
             raise ValueError(f"two trunks have the name {twice[0]}")
         return trunks
+
+    def core_trunks(self) -> list[Trunk]:
+        """The trunks as the core knows them."""
+        return [trunk.to_trunk(place) for place, trunk in enumerate(self.trunks, 1)]

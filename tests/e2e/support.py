@@ -108,7 +108,7 @@ class Done:
 class Dialer:
     """`stasis-dialer run` as a process, with a configuration of its own: the lab's, and `changes` by section."""
 
-    def __init__(self, lab: Lab, folder: Path, database: str, **changes: dict[str, Any]) -> None:
+    def __init__(self, lab: Lab, folder: Path, database: str, **changes: Any) -> None:
         self.lab = lab
         self.folder = folder
         self.config = folder / f"config-{next(_numbers)}.yaml"
@@ -118,7 +118,7 @@ class Dialer:
         whole["database"]["url"] = url.render_as_string(hide_password=False)
         whole["api"]["port"] = free_port()
         for section, values in changes.items():
-            whole[section] = {**whole.get(section, {}), **values}
+            whole[section] = {**whole.get(section, {}), **values} if isinstance(values, dict) else values
         self.port = whole["api"]["port"]
         self.config.write_text(yaml.safe_dump(whole))
         self._child: subprocess.Popen[bytes] | None = None
@@ -469,15 +469,16 @@ class Ledger:
             seen.setdefault(call.invite.attempt, []).append(call)
         rows = {row["unique_id"]: row for row in self.calls()}
         for attempt, calls in seen.items():
-            if len(calls) > 1:
-                found.append(f"{attempt}: dialled {len(calls)} times")
+            tries = 1 + len(refused_tries(rows[attempt])) if attempt in rows else 1
+            if len(calls) != tries:
+                found.append(f"{attempt}: dialled {len(calls)} times, of {tries} tries")
             if attempt not in rows:
                 found.append(f"{attempt or 'an INVITE without attempt'}: dialled, and has no row")
         for attempt, row in rows.items():
             if row["status"] != "finished" or row["disposition"] is None:
                 found.append(f"{attempt}: not finished, status={row['status']} disposition={row['disposition']}")
             elif attempt in seen:
-                found += self._compare_call(row, seen[attempt][0], is_complete, apart_seconds)
+                found += self._compare_call(row, seen[attempt][-1], is_complete, apart_seconds)
             elif is_complete or row["disposition"] not in ("error", "cancelled"):
                 found.append(f"{attempt}: {row['disposition']} without an INVITE")
         return found
@@ -512,6 +513,8 @@ class Ledger:
         attempts: dict[int, int] = {}
         for row in self.calls():
             attempts[row["lead_id"]] = attempts.get(row["lead_id"], 0) + 1
+            number = f"+{row['destination_extension']}"
+            invites[number] = invites.get(number, 0) - len(refused_tries(row))
         for lead in self.leads():
             name, status = f"lead {lead['id']}", lead["status"]
             if status not in ("pending", "completed", "failed"):
@@ -557,7 +560,7 @@ class Stage:
         self.ledger.prepare()
         self.dialers: list[Dialer] = []
 
-    def dialer(self, **changes: dict[str, Any]) -> Dialer:
+    def dialer(self, **changes: Any) -> Dialer:
         """A dialer that is not started yet, configured for this stage."""
         engine = {"lease_seconds": 30, "stop_timeout_seconds": 20, **changes.pop("engine", {})}
         made = Dialer(self.lab, self.folder, self.database, engine=engine, **changes)
@@ -641,6 +644,11 @@ def at_utc(row: dict[str, Any], column: str) -> datetime | None:
     """A time of a row as aware UTC."""
     value = row[column]
     return None if value is None else value.replace(tzinfo=UTC)
+
+
+def refused_tries(row: dict[str, Any]) -> list[str]:
+    """The trunks that refused a call before another one took it."""
+    return [trunk for trunk, *_ in json.loads(row["tries"] or "[]")]
 
 
 def timeline(row: dict[str, Any]) -> dict[str, datetime]:

@@ -86,6 +86,7 @@ class Floor:
             self.journal,
             self.desk,
             self.trunks,
+            self.ids,
             app,
             (Metrics(), self.paces),
             self._call_ended,

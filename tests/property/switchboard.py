@@ -21,6 +21,8 @@ TIMEOUT_SECONDS = 5.0
 """After which a request counts as unanswered."""
 DELAYS = (0.0, 0.0, 0.001, 0.02, 0.5, 4.0, 12.0)
 """Seconds by which an event or an answer may be late."""
+REFUSALS = (0.0, 0.1, 0.5, 8.0)
+"""Seconds from the dialling to a trunk's 503; the last one is too late for another trunk."""
 RINGS = (0.0, 0.5, 0.5, 2.0, 8.0, 40.0)
 TALKS = (0.0, 0.002, 0.004, 0.008, 0.5, 0.502, 0.504, 0.506, 0.508, 0.512, 2.005, 2.01, 30.0, 300.0)
 """Seconds from the answer to the hang-up: many customers go just when an agent has picked up."""
@@ -59,6 +61,7 @@ class Odds:
     event_late: int = 0
     request_fails: int = 0
     request_unanswered: int = 0
+    trunk_refuses: int = 0
 
 
 class Switchboard:
@@ -117,6 +120,9 @@ class Switchboard:
             self._ring(channel, self.person_at(channel.endpoint))
             return ()
         ring, fate = self._random.choice(RINGS), self._random.randrange(100)
+        if self._random.randrange(100) < self._odds.trunk_refuses:
+            self._later(channel, self._random.choice(REFUSALS), lambda: self.end(channel.id, 34, 503))
+            return ()
         if self._random.random() < 0.8:
             self._later(channel, 0.0, lambda: self._tell(channel.id, m.Ringing()))
         if fate < 65:

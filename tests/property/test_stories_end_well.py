@@ -51,6 +51,10 @@ LATEST_SECONDS = 60.0
 """For the last late event to arrive. Then the events' socket is connected anew, as after every loss of events."""
 EXTENSIONS = ("1001", "1002", "1003")
 MESSAGE = "sound:sorry"
+TRUNKS = (
+    Trunk("carrier", "PJSIP/{number}@carrier", order=1),
+    Trunk("backup", "PJSIP/{number}@backup", order=2, max_channels=2),
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ deeds = st.builds(
     is_on_demand=st.booleans(),
 )
 percent = st.sampled_from([0, 0, 3, 15, 40])
-odds = st.builds(Odds, percent, percent, percent, percent, percent)
+odds = st.builds(Odds, percent, percent, percent, percent, percent, percent)
 campaigns = st.builds(
     Campaign,
     st.just(1),
@@ -140,7 +144,7 @@ class World:
         self.dispatcher.world = self
         self.books = Books(random, odds.request_fails)
         self.journal = Journal(self.books, self.books)
-        self.trunks = Trunks([Trunk("carrier", "PJSIP/{number}@carrier")], self.clock)
+        self.trunks = Trunks(TRUNKS, self.clock)
         self.ids = Ids("app")
         self.frees = 0
         self.desk = Desk(
@@ -161,6 +165,7 @@ class World:
             self.journal,
             self.desk,
             self.trunks,
+            self.ids,
             "app",
             (Metrics(),),
             lambda call: self.ended.update([call.call_id]),
@@ -269,7 +274,9 @@ class World:
 
     def _customer_hangs_up(self, deed: Deed, extension: str) -> None:
         if self.placed:
-            self.board.end(self.placed[-1 - deed.who % len(self.placed)], 16)
+            call_id = self.placed[-1 - deed.who % len(self.placed)]
+            self.board.end(call_id, 16)
+            self.board.end(self.ids.again(call_id), 16)
 
     def _gap(self, deed: Deed, extension: str) -> None:
         """The events' socket was away and is back."""
@@ -314,7 +321,7 @@ def everything_is_given_back(world: World) -> None:
         assert outcome is not None
         assert outcome.status is not LeadStatus.CALLING
         assert outcome.call_id == record.call_id
-    assert world.trunks.in_use() == {"carrier": 0}
+    assert world.trunks.in_use() == {"carrier": 0, "backup": 0}
     assert world.journal.depth == 0
     for agent in world.desk.agents():
         assert agent.state in (AgentState.AVAILABLE, AgentState.PAUSED), agent

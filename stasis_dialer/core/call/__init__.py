@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import dialling, ending, meeting
+from stasis_dialer.core.call import dialling, ending, meeting, rerouting
 from stasis_dialer.core.call.state import (
     AGENT_WANTED,
     CLOSING_SECONDS,
@@ -25,6 +25,7 @@ from stasis_dialer.core.call.state import (
     Handler,
     S,
     Step,
+    TrunkTry,
 )
 from stasis_dialer.core.model import Campaign, Lead, Trunk
 from stasis_dialer.errors import IllegalEvent
@@ -61,15 +62,21 @@ def advance(call: Call, event: m.Event, now: float) -> Step:
 
 TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.ORIGINATING, m.LegCreated): dialling.created,
-    (S.ORIGINATING, m.OriginateRejected): dialling.create_refused,
+    (S.ORIGINATING, m.OriginateRejected): rerouting.create_refused,
     (S.ORIGINATING, m.RequestUnanswered): dialling.unsure,
     (S.ORIGINATING, m.DialRejected): dialling.dial_refused,
     (S.ORIGINATING, m.Ringing): dialling.ringing,
     (S.ORIGINATING, m.EarlyMedia): dialling.early_media,
     (S.ORIGINATING, m.Answered): dialling.answered,
-    (S.ORIGINATING, m.LegGone): ending.gone,
+    (S.ORIGINATING, m.LegGone): rerouting.gone,
     (S.ORIGINATING, m.DeadlineReached): dialling.never_rang_out,
     (S.ORIGINATING, m.StopRequested): ending.stopped,
+    (S.REROUTING, m.TrunkFound): rerouting.found,
+    (S.REROUTING, m.NoTrunk): rerouting.nowhere,
+    (S.REROUTING, m.LegGone): rerouting.ignored,
+    (S.REROUTING, m.OriginateRejected): rerouting.ignored,
+    (S.REROUTING, m.DeadlineReached): rerouting.nowhere,
+    (S.REROUTING, m.StopRequested): rerouting.stopped,
     (S.RINGING, m.EarlyMedia): dialling.early_media,
     (S.RINGING, m.Answered): dialling.answered,
     (S.RINGING, m.LegGone): ending.gone,
@@ -126,7 +133,7 @@ LATE: Final[frozenset[type[m.Event]]] = frozenset(
 
 EARLY: Final[frozenset[tuple[CallState, type[m.Event]]]] = frozenset(
     (state, kind)
-    for state in (S.ORIGINATING, S.RINGING)
+    for state in (S.ORIGINATING, S.REROUTING, S.RINGING)
     for kind in (m.AgentReserved, m.AgentReady, m.AgentLost, m.Joined, m.JoinFailed, m.MessageEnded)
 )
 """Late events that cannot come before an answer: there was no agent and no message yet."""
@@ -151,6 +158,7 @@ __all__ = [
     "CallState",
     "Handler",
     "Step",
+    "TrunkTry",
     "advance",
     "start",
 ]

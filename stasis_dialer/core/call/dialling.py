@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call.state import RING_SLACK_SECONDS, Call, S, Step, close, finish, marked
+from stasis_dialer.core.call import ending
+from stasis_dialer.core.call.state import RING_SLACK_SECONDS, Call, S, Step, close, finish, marked, trunk_works
 from stasis_dialer.core.model import Disposition, Fault
 
 
@@ -18,7 +19,10 @@ def created(call: Call, event: m.Event, now: float) -> Step:
 
 def create_refused(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.OriginateRejected)
-    return finish(marked(call, now, f"refused {event.status}"), now, Disposition.ERROR, Fault.OURS)
+    refused = marked(call, now, f"refused {event.status}")
+    if call.tries:
+        return ending.as_last_try(refused, now)
+    return finish(refused, now, Disposition.ERROR, Fault.OURS)
 
 
 def dial_refused(call: Call, event: m.Event, now: float) -> Step:
@@ -36,7 +40,7 @@ def unsure(call: Call, event: m.Event, now: float) -> Step:
 
 
 def ringing(call: Call, event: m.Event, now: float) -> Step:
-    return marked(call, now, "ringing", state=S.RINGING, ringing_at=now), ()
+    return trunk_works(marked(call, now, "ringing", state=S.RINGING, ringing_at=now))
 
 
 def early_media(call: Call, event: m.Event, now: float) -> Step:
@@ -48,7 +52,8 @@ def early_media(call: Call, event: m.Event, now: float) -> Step:
 def answered(call: Call, event: m.Event, now: float) -> Step:
     deadline = now + call.campaign.answer_deadline_seconds
     queued = marked(call, now, "answered", state=S.QUEUED, answered_at=now, deadline=deadline)
-    return queued, (m.SeekAgent(), m.Save())
+    queued, told = trunk_works(queued)
+    return queued, (m.SeekAgent(), m.Save(), *told)
 
 
 def never_rang_out(call: Call, event: m.Event, now: float) -> Step:

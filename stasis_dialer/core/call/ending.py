@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call.state import AGENT_WANTED, CLOSING_SECONDS, Call, S, Step, close, finish, marked
+from stasis_dialer.core.call.state import (
+    AGENT_WANTED,
+    CLOSING_SECONDS,
+    Call,
+    S,
+    Step,
+    close,
+    finish,
+    marked,
+    trunk_works,
+)
 from stasis_dialer.core.disposition import Ending, classify
 from stasis_dialer.core.evolve import evolve
+from stasis_dialer.core.model import Fault
+from stasis_dialer.core.trunks import OUR_FAULTS
 
 
 def answered_too_late(call: Call, event: m.Event, now: float) -> Step:
@@ -51,6 +63,8 @@ def gone(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.LegGone)
     gone = evolve(call, cause=event.cause, tech_cause=event.tech_cause, is_end_seen=event.is_seen)
     is_ours = call.state is S.CLOSING and call.hung_up_by != "network" and not call.is_rung_out
+    if call.tries and call.dialled_at is None and not is_ours:
+        return as_last_try(call, now)
     disposition, fault = classify(
         Ending(
             is_dialled=call.dialled_at is not None,
@@ -63,4 +77,30 @@ def gone(call: Call, event: m.Event, now: float) -> Step:
             tech_cause=event.tech_cause,
         )
     )
-    return finish(gone, now, disposition, fault)
+    gone, told = _tell_trunk(gone, fault) if event.is_seen and not is_ours else (gone, ())
+    ended, commands = finish(gone, now, disposition, fault)
+    return ended, (*told, *commands)
+
+
+def _tell_trunk(call: Call, fault: Fault | None) -> Step:
+    """Whether the carrier let this call through; one that was never dialled says nothing."""
+    if call.trunk is None or call.dialled_at is None or call.answered_at is not None:
+        return call, ()
+    if fault is Fault.CARRIER or call.tech_cause in OUR_FAULTS:
+        return call, (m.TellTrunk(call.trunk.name, call.dialled_at, is_fault=True),)
+    return trunk_works(call)
+
+
+def as_last_try(call: Call, now: float) -> Step:
+    """The present try came to nothing before it was dialled: the call ends as its last refused try says."""
+    tried = call.tries[-1]
+    disposition, fault = classify(
+        Ending(
+            is_dialled=tried.is_dialled,
+            is_answered=False,
+            is_bridged=False,
+            cause=tried.cause,
+            tech_cause=tried.tech_cause,
+        )
+    )
+    return finish(evolve(call, cause=tried.cause, tech_cause=tried.tech_cause), now, disposition, fault)

@@ -28,6 +28,8 @@ class CallState(StrEnum):
 
     ORIGINATING = "originating"
     RINGING = "ringing"
+    REROUTING = "rerouting"
+    """Refused by a trunk; the next one is named within the same step."""
     DETECTING = "detecting"
     QUEUED = "queued"
     OFFERING = "offering"
@@ -38,8 +40,20 @@ class CallState(StrEnum):
 
 
 S = CallState
-UNANSWERED: Final = frozenset({S.ORIGINATING, S.RINGING})
+UNANSWERED: Final = frozenset({S.ORIGINATING, S.RINGING, S.REROUTING})
 AGENT_WANTED: Final = frozenset({S.QUEUED, S.OFFERING})
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkTry:
+    """A try that a trunk refused. Units: `at` is when it was dialled, or else reserved; the causes as in `LegGone`."""
+
+    trunk: str
+    leg_id: str
+    at: float
+    is_dialled: bool
+    cause: int | None
+    tech_cause: int | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,10 @@ class Call:
     timeline: tuple[tuple[float, str], ...] = ()
     later_leg_id: str | None = None
     """The channel, when it is not that of the first try."""
+    tries: tuple[TrunkTry, ...] = ()
+    """The tries before the present one: each was refused by its trunk."""
+    is_trunk_known: bool = False
+    """Whether the trunk was told that this call works."""
 
     @property
     def leg_id(self) -> str:
@@ -112,9 +130,21 @@ def finish(call: Call, now: float, disposition: Disposition, fault: Fault | None
         hung_up_by=by if call.is_end_seen else None,
         disposition=disposition,
         fault=fault,
-        is_attempt_given_back=call.dialled_at is None or _is_withdrawn(call, disposition),
+        is_attempt_given_back=not is_dialled(call) or _is_withdrawn(call, disposition),
     )
     return ended, (m.Finish(disposition, fault, ended.is_attempt_given_back),)
+
+
+def is_dialled(call: Call) -> bool:
+    """Whether any try of this attempt has reached the network."""
+    return call.dialled_at is not None or any(tried.is_dialled for tried in call.tries)
+
+
+def trunk_works(call: Call) -> tuple[Call, tuple[m.Command, ...]]:
+    """The far end was reached: told once a try."""
+    if call.is_trunk_known or call.trunk is None or call.dialled_at is None:
+        return call, ()
+    return evolve(call, is_trunk_known=True), (m.TellTrunk(call.trunk.name, call.dialled_at, is_fault=False),)
 
 
 def _is_withdrawn(call: Call, disposition: Disposition) -> bool:

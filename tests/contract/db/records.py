@@ -3,7 +3,16 @@
 from dataclasses import replace
 from datetime import datetime
 
-from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, Fault, LeadOutcome, LeadStatus, Reservation
+from stasis_dialer.core.model import (
+    CallRecord,
+    CallStatus,
+    Disposition,
+    Fault,
+    LeadOutcome,
+    LeadStatus,
+    RefusedTry,
+    Reservation,
+)
 from tests.contract.db.conftest import APP, at
 
 
@@ -27,6 +36,7 @@ def answered(one: Reservation) -> CallRecord:
         answered_at=at(5),
         bridged_at=at(5.125),
         timeline=((at(0.25), "originating -[LegCreated]> ringing"), (at(5), "ringing -[Answered]> queued")),
+        tries=(RefusedTry("carrier0", one.call_id, at(0.1), 34, 503), RefusedTry("carrier2", "leg-0", at(0.2))),
     )
 
 

@@ -60,6 +60,14 @@ def ringing(campaign: Campaign = CAMPAIGN) -> CallStory:
     return CallStory(campaign).hears(m.LegCreated(), m.Ringing())
 
 
+def refused(campaign: Campaign = CAMPAIGN) -> CallStory:
+    """The trunk refused the call before it rang."""
+    return CallStory(campaign).hears(m.LegCreated(), m.LegGone(34, 503), at=1.0)
+
+
+SECOND = m.TrunkFound(Trunk("second", "PJSIP/{number}@second"), m.CreateLeg("d1", f"PJSIP/{NUMBER}@second"))
+
+
 def queued(campaign: Campaign = CAMPAIGN, at: float = 10.0) -> CallStory:
     return ringing(campaign).hears(m.Answered(), at=at)
 
@@ -78,6 +86,7 @@ def in_state(state: call_machine.CallState) -> Call:
     stories: dict[call_machine.CallState, CallStory] = {
         states.ORIGINATING: CallStory(),
         states.RINGING: ringing(),
+        states.REROUTING: refused(),
         states.QUEUED: queued(),
         states.OFFERING: joining(),
         states.BRIDGED: bridged(),
@@ -110,6 +119,8 @@ EVENTS: dict[type[m.Event], m.Event] = {
         m.DigitPressed("1"),
         m.DeadlineReached(),
         m.StopRequested(),
+        SECOND,
+        m.NoTrunk(),
         m.Assigned("c1", "a1", "b1", 5.0, 10.0),
         m.CustomerJoined("c1"),
         m.CustomerGone("c1"),

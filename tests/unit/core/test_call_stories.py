@@ -294,7 +294,7 @@ def test_given_ringing_when_the_pacing_withdraws_it_then_cancelled_and_the_attem
 
 
 def test_given_the_creation_is_refused_then_the_attempt_is_given_back() -> None:
-    story = CallStory().hears(m.OriginateRejected(500, "Allocation failed"))
+    story = CallStory().hears(m.OriginateRejected(400, "Bad request"))
     assert outcome(story) == (D.ERROR, F.OURS)
     assert story.finished()[0].is_attempt_given_back
 

@@ -236,6 +236,19 @@ def test_given_a_carriers_format_then_the_endpoint(number_format: str, endpoint:
     assert dial_endpoint(replace(TRUNK, number_format=number_format), MOBILE) == endpoint
 
 
+def test_given_a_carrier_code_then_it_stands_where_the_format_says() -> None:
+    trunk = replace(TRUNK, number_format="0{carrier}{national}", carrier_code="21")
+    assert dial_endpoint(trunk, MOBILE) == "PJSIP/02111987654321@carrier"
+
+
+def test_given_a_national_format_then_no_number_of_another_country_is_dialled() -> None:
+    """Portugal's 351 21… would be a number in São Paulo without its country code."""
+    with pytest.raises(NumberRefused, match="another country"):
+        dial_endpoint(replace(TRUNK, number_format="0{national}"), "351210000000")
+    elsewhere = replace(TRUNK, number_format="0{national}", country_code="351")
+    assert dial_endpoint(elsewhere, "351210000000") == "PJSIP/0210000000@carrier"
+
+
 @pytest.mark.parametrize("number_format", ["{e164}@evil", "{e164}&PJSIP/x", "{e164},1", "x{e164}", "{e164} ", ""])
 def test_given_a_format_that_makes_no_number_then_refused(number_format: str) -> None:
     with pytest.raises(NumberRefused, match="number_format"):

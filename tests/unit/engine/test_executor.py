@@ -160,5 +160,6 @@ async def test_given_a_defect_of_ours_then_it_is_an_event_too() -> None:
 
 def test_every_command_for_asterisk_has_its_test() -> None:
     local = {m.SeekAgent, m.WithdrawSeek, m.TellJoined, m.TellCall, m.Save, m.Finish, m.EndSession, m.Command}
+    local |= {m.SeekTrunk, m.TellTrunk}
     remote = {item for item in vars(m).values() if isinstance(item, type) and issubclass(item, m.Command)} - local
     assert {type(command) for command in PATHS} == remote

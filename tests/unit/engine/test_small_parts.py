@@ -34,6 +34,16 @@ def test_given_the_longest_name_of_an_application_then_ids_fit_the_database() ->
     assert len(Ids("a" * 40).new(CALL)) <= 64
 
 
+def test_an_attempts_second_channel_is_ours_as_long_and_always_the_same() -> None:
+    ids = Ids("stasis_dialer")
+    first = ids.new(CALL)
+    again = ids.again(first)
+    assert again != first
+    assert again == ids.again(first)
+    assert len(again) == len(first)
+    assert ids.is_ours(again)
+
+
 @pytest.mark.parametrize(
     "id_",
     [

@@ -32,6 +32,8 @@ def played(name: str) -> Call:
     for at, (owner, event) in enumerate(events):
         if owner == leg:
             call, _ = advance(call, event, float(at))
+    if call.state is CallState.REROUTING:
+        call, _ = advance(call, m.NoTrunk(), 99.0)
     return call
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stasis_dialer.core.model import Campaign, Trunk
+from stasis_dialer.core.trunks import Breaker, CircuitState
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.trunks import TrunkGate, Trunks
 from stasis_dialer.errors import Refused
@@ -137,3 +139,89 @@ def test_a_call_found_after_a_restart_takes_a_channel_but_no_token() -> None:
     assert trunks.find("carrier") == TRUNK
     assert trunks.find("gone") is None
     assert trunks.find(None) is None
+
+
+def placed_on(trunks: Trunks, calls: int, clock: HandClock, campaign: Campaign = CAMPAIGN) -> Counter[str]:
+    """Where so many calls go, one after the other."""
+    chosen: Counter[str] = Counter()
+    for _ in range(calls):
+        clock.seconds += 1.0
+        gate = trunks.pick(campaign)
+        assert gate is not None
+        gate.take()
+        gate.give_back()
+        chosen[gate.trunk.name] += 1
+    return chosen
+
+
+def test_given_equals_then_they_share_by_weight_and_the_next_order_waits() -> None:
+    clock = HandClock()
+    trunks = Trunks([replace(TRUNK, weight=3.0), replace(TRUNK, name="b"), replace(TRUNK, name="c", order=1)], clock)
+    assert placed_on(trunks, 40, clock) == {"carrier": 30, "b": 10}
+
+
+def test_given_an_equal_had_no_room_for_long_then_it_does_not_get_what_it_missed() -> None:
+    clock = HandClock()
+    trunks = Trunks([TRUNK, replace(TRUNK, name="b")], clock)
+    second = trunks.of(CAMPAIGN)[1]
+    second.in_use = 30
+    assert placed_on(trunks, 100, clock) == {"carrier": 100}
+    second.in_use = 0
+    chosen = placed_on(trunks, 20, clock)
+    assert chosen["carrier"] >= 9
+
+
+def test_given_a_trunk_is_left_alone_then_the_other_is_picked_and_it_says_when_it_is_tried() -> None:
+    clock, watcher = HandClock(), Watcher()
+    trunks = Trunks([replace(TRUNK, breaker=Breaker(calls=2)), replace(TRUNK, name="b", order=1)], clock, watcher)
+    for _ in range(2):
+        trunks.told("carrier", clock.seconds, is_fault=True)
+    assert watcher.seen == ["carrier refuses", "carrier refuses", "carrier open"]
+    assert not trunks.circuits()["carrier"].is_closed
+    assert placed_on(trunks, 3, clock) == {"b": 3}
+    carrier = trunks.of(CAMPAIGN)[0]
+    assert carrier.next_at() == pytest.approx(160.0)
+    clock.seconds = 160.0
+    assert (carrier.room(), trunks.is_any_usable(CAMPAIGN)) == (1, True)
+    carrier.take()
+    trunks.placed("carrier")
+    assert carrier.room() == 0
+    trunks.told("carrier", 160.0, is_fault=False)
+    assert watcher.seen[-1] == "carrier closed"
+    clock.seconds += 1.0
+    assert carrier.room() == 1
+
+
+def test_given_all_trunks_are_left_alone_then_none_is_usable() -> None:
+    clock = HandClock()
+    trunks = Trunks([replace(TRUNK, breaker=Breaker(calls=1))], clock)
+    trunks.told("carrier", clock.seconds, is_fault=True)
+    trunks.told("unknown", clock.seconds, is_fault=True)
+    trunks.placed("unknown")
+    assert not trunks.is_any_usable(CAMPAIGN)
+    assert trunks.pick(CAMPAIGN) is None
+
+
+def test_given_a_refused_call_then_only_trunks_with_room_that_it_was_not_tried_on() -> None:
+    clock = HandClock()
+    full = replace(TRUNK, name="full", max_channels=1)
+    trunks = Trunks([TRUNK, full, replace(TRUNK, name="free")], clock)
+    trunks.occupy("full")
+    assert [gate.trunk.name for gate in trunks.others(CAMPAIGN, {"carrier"})] == ["free"]
+
+
+class Watcher:
+    """Writes down what the trunks do."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def trunk_told(self, trunk: str, is_fault: bool) -> None:
+        if is_fault:
+            self.seen.append(f"{trunk} refuses")
+
+    def trunk_rerouted(self, before: str, after: str) -> None:
+        self.seen.append(f"{before} to {after}")
+
+    def trunk_circuit(self, trunk: str, state: CircuitState) -> None:
+        self.seen.append(f"{trunk} {state}")
