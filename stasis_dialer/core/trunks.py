@@ -15,8 +15,10 @@ MOST_REROUTES: Final = 1
 """A call is tried on one other trunk: a third INVITE would come when the callee's patience is what is left."""
 BUCKETS: Final = 10
 """Parts of the breaker's window: it forgets by tenths, and holds eleven numbers instead of every call."""
-OUR_FAULTS: Final = frozenset({401, 407})
-"""The carrier does not know us: nothing that we send on this trunk will work. Source: RFC 3261 §21.4."""
+UNWELCOME: Final = frozenset({401, 407, 608})
+"""The carrier does not know us, or blocks us: nothing that we send will work. 403 may speak of one number.
+Source: RFC 3261 §21.4, RFC 8688.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,14 @@ class Failover:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """When a trunk is left alone. `share` None: never.
+    """When a trunk is left alone. `share` None: never. What is refused on a trunk that half works goes to the next one.
 
     Units: `share` of the calls in `window_seconds`, of which there must be `calls`; `open_seconds` until one is tried.
     """
 
-    share: float | None = 0.5
+    share: float | None = 0.8
     calls: int = 10
-    window_seconds: float = 30.0
+    window_seconds: float = 60.0
     open_seconds: float = 60.0
 
 

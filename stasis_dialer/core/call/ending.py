@@ -16,8 +16,8 @@ from stasis_dialer.core.call.state import (
 )
 from stasis_dialer.core.disposition import Ending, classify
 from stasis_dialer.core.evolve import evolve
-from stasis_dialer.core.model import Fault
-from stasis_dialer.core.trunks import OUR_FAULTS
+from stasis_dialer.core.model import Disposition
+from stasis_dialer.core.trunks import UNWELCOME
 
 
 def answered_too_late(call: Call, event: m.Event, now: float) -> Step:
@@ -77,16 +77,16 @@ def gone(call: Call, event: m.Event, now: float) -> Step:
             tech_cause=event.tech_cause,
         )
     )
-    gone, told = _tell_trunk(gone, fault) if event.is_seen and not is_ours else (gone, ())
+    gone, told = _tell_trunk(gone, disposition) if event.is_seen and not is_ours else (gone, ())
     ended, commands = finish(gone, now, disposition, fault)
     return ended, (*told, *commands)
 
 
-def _tell_trunk(call: Call, fault: Fault | None) -> Step:
+def _tell_trunk(call: Call, disposition: Disposition) -> Step:
     """Whether the carrier let this call through; one that was never dialled says nothing."""
     if call.trunk is None or call.dialled_at is None or call.answered_at is not None:
         return call, ()
-    if fault is Fault.CARRIER or call.tech_cause in OUR_FAULTS:
+    if disposition is Disposition.CONGESTION or call.tech_cause in UNWELCOME:
         return call, (m.TellTrunk(call.trunk.name, call.dialled_at, is_fault=True),)
     return trunk_works(call)
 

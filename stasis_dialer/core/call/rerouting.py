@@ -72,13 +72,20 @@ def found(call: Call, event: m.Event, now: float) -> Step:
 
 
 def nowhere(call: Call, event: m.Event, now: float) -> Step:
-    """No other trunk: it ends as the refused try says."""
-    return ending.as_last_try(call, now)
+    """No other trunk: it ends as the refused try says, which was the only one."""
+    return _over(call, now)
 
 
 def stopped(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.StopRequested)
-    return ending.as_last_try(marked(call, now, f"stopped by {event.by}"), now)
+    return _over(marked(call, now, f"stopped by {event.by}"), now)
+
+
+def _over(call: Call, now: float) -> Step:
+    """The refused try was the present one after all."""
+    tried = call.tries[-1]
+    ended, commands = ending.as_last_try(call, now)
+    return evolve(ended, tries=call.tries[:-1], dialled_at=tried.at if tried.is_dialled else None), commands
 
 
 def ignored(call: Call, event: m.Event, now: float) -> Step:

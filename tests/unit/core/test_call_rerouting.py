@@ -59,6 +59,7 @@ def test_given_no_other_trunk_then_it_ends_as_it_was_refused_and_the_attempt_cou
     story = refused().hears(m.NoTrunk(), at=1.0)
     assert (story.call.disposition, story.call.fault) == (D.CONGESTION, F.CARRIER)
     assert (story.call.cause, story.call.tech_cause) == (34, 503)
+    assert (story.call.tries, story.call.dialled_at) == ((), 1.0)
     assert not story.finished()[0].is_attempt_given_back
 
 
@@ -133,11 +134,12 @@ def test_given_the_second_try_is_stopped_before_it_is_dialled_then_it_was_ours()
     [
         (m.LegGone(17, 486), False),
         (m.LegGone(1, 404), False),
-        (m.LegGone(21, 403), True),
+        (m.LegGone(21, 403), False),
+        (m.LegGone(21, 608), True),
         (m.LegGone(0, 401), True),
         (m.LegGone(34, None), True),
     ],
-    ids=["busy", "unallocated", "rejected by the carrier", "our password", "congestion without SIP"],
+    ids=["busy", "unallocated", "rejected", "blocked", "our password", "congestion without SIP"],
 )
 def test_given_an_end_before_ringing_then_the_trunk_is_told_whether_it_works(end: m.LegGone, is_fault: bool) -> None:
     assert told(CallStory().hears(m.LegCreated(), end, at=1.0)) == [("carrier", is_fault)]
