@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "leads": "Leads: the people to be called.",
     "agent": "Agents of a running dialer.",
     "calls": "Calls: attempts to reach a lead, and their outcome.",
+    "report": "What became of calls and of agents' time, and what the rules count.",
     "simulate": "Try pacing on a simulated day: modes, agents, caps.",
     "lab": "A complete telephone world on loopback, to try and to test.",
 }

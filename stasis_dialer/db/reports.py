@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from stasis_dialer.core.model import AgentState
 from stasis_dialer.db.agents import STATE_INTERVALS
-from stasis_dialer.db.clock import utc_text
+from stasis_dialer.db.clock import utc_moment, utc_text
 from stasis_dialer.db.database import Database
 
 _ANSWER_TO_AGENT: Final = "TIMESTAMPDIFF(MICROSECOND, answered_at, bridged_at)"
@@ -54,6 +54,18 @@ class AgentReport:
         """Share of the time logged in that was spent with customers, 0 to 1."""
         total = self.logged_in_seconds
         return self.seconds.get(AgentState.ON_CALL.value, 0.0) / total if total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HourOfCalls:
+    """The calls that began within one hour. Units: `hour` is aware UTC; seconds."""
+
+    hour: datetime
+    calls: int
+    answered: int
+    connected: int
+    abandoned: int
+    talk_seconds: int
 
 
 class Reports:
@@ -118,6 +130,40 @@ class Reports:
                 seconds={row[1]: float(row[2]) for row in mine},
             )
             for extension, mine in sorted(agents.items())
+        ]
+
+    async def placed(self, since: datetime, until: datetime, short_seconds: int) -> tuple[int, int]:
+        """Calls dialled in the window, over all campaigns, and those of them that were short: not answered, answered
+        by a machine, or over after `short_seconds` or less.
+        """
+        where, values = self._window(since, until)
+        rows = await self._rows(
+            "SELECT JSON_ARRAY(COUNT(*), COALESCE(SUM(answered_at IS NULL "
+            "OR disposition IN ('machine', 'voicemail') "
+            "OR (ended_at IS NOT NULL AND TIMESTAMPDIFF(MICROSECOND, answered_at, ended_at) <= %s)), 0)) "
+            f"FROM discador_chamadas WHERE dialled_at IS NOT NULL{where}",
+            short_seconds * 1_000_000,
+            *values,
+        )
+        return int(rows[0][0]), int(rows[0][1])
+
+    async def hours(self, campaign_id: int | None, since: datetime, until: datetime) -> list[HourOfCalls]:
+        """The calls of each hour in the window, of one campaign or of all; hours without a call are left out."""
+        where, values = self._window(since, until)
+        mine, ids = ("", []) if campaign_id is None else (" AND campaign_id = %s", [campaign_id])
+        rows = await self._rows(
+            "SELECT JSON_ARRAY(DATE_FORMAT(started_at, '%%Y-%%m-%%d %%H:00:00.000'), COUNT(*), "
+            "SUM(answered_at IS NOT NULL), SUM(bridged_at IS NOT NULL), SUM(disposition = 'abandoned' IS TRUE), "
+            "SUM(IF(bridged_at IS NULL, 0, duration))) FROM discador_chamadas "
+            f"WHERE dialled_at IS NOT NULL{where}{mine} GROUP BY DATE_FORMAT(started_at, '%%Y-%%m-%%d %%H:00:00.000') "
+            "ORDER BY 1",
+            *values,
+            *ids,
+        )
+        return [
+            HourOfCalls(moment, int(row[1]), int(row[2]), int(row[3]), int(row[4]), int(row[5] or 0))
+            for row in rows
+            if (moment := utc_moment(row[0]))
         ]
 
     def _window(self, since: datetime | None, until: datetime | None) -> tuple[str, list[object]]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Protocol
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.compliance import abandon_window_start
 from stasis_dialer.core.model import RISKY_MODES, AbandonWindow, AgentState, Campaign, DialMode, Disposition
 from stasis_dialer.core.pacing import Pacer, PacingDecision, PacingEvent, PacingLimits, PacingView, make_pacer
 from stasis_dialer.core.routing import share_agents
@@ -147,7 +147,7 @@ class Paces:
         now = self._clock.now()
         if campaign.mode not in RISKY_MODES or now - pace.budget_at < BUDGET_SECONDS:
             return
-        since = window_start(campaign, self._clock.utc_now())
+        since = abandon_window_start(campaign, self._clock.utc_now())
         try:
             abandoned, answered = await self._store.abandonment(campaign.id, since)
         except DatabaseUnavailable:
@@ -228,14 +228,6 @@ def limits_of(campaign: Campaign, calls_per_second: float) -> PacingLimits:
         max_multiplier=campaign.max_multiplier,
         average_call_time=campaign.average_call_time,
     )
-
-
-def window_start(campaign: Campaign, now: datetime) -> datetime:
-    """Where the regulatory window begins, aware UTC."""
-    if campaign.abandon_window is AbandonWindow.CALENDAR_DAY:
-        local = now.astimezone(ZoneInfo(campaign.timezone))
-        return local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return now - timedelta(days=30 if campaign.abandon_window is AbandonWindow.DAYS_30 else 1)
 
 
 def rosters(agents: Iterable[Agent], claims: Mapping[int, int], order: Sequence[int]) -> dict[int, Roster]:

@@ -43,6 +43,11 @@ MISTAKES = {
     "unknown campaign setting": Mistake(
         ("campaign", "create", "x", "--set", "colour=red", "--set", "max_channels=0"), USAGE, ("colour", "max_channels")
     ),
+    "no such day": Mistake(("report", "calls", "--from", "yesterday"), USAGE, ("--from", "yesterday", "2026-11-24")),
+    "days in the wrong order": Mistake(
+        ("report", "compliance", "--from", "2026-02-02", "--to", "2026-02-01"), USAGE, ("is after",)
+    ),
+    "no such zone": Mistake(("report", "agents", "--timezone", "Mars/Olympus"), USAGE, ("--timezone", "Mars/Olympus")),
     "no file to import": Mistake(("leads", "import", "nothing.csv", "--campaign", "x"), USAGE, ("nothing.csv",)),
     "no dialer": Mistake(("agent", "list"), DOWN, ("no dialer answers", "stasis-dialer run")),
     "wrong token": Mistake(

@@ -36,6 +36,29 @@ async def test_given_calls_of_every_kind_when_reported_then_dispositions_and_wai
     assert counters.success_rate == 50.0
 
 
+async def test_given_calls_of_every_length_when_the_rules_count_then_short_ones_are_those_they_mean(
+    mariadb: Store,
+) -> None:
+    story = await begin(mariadb)
+    await story.add(*(f"1198765{number:04d}" for number in range(5)))
+    long, short, busy, machine, never_dialled = (await story.reserve(5)).reservations
+    await mariadb.calls.finish(
+        [
+            (replace(ended(long, Disposition.ANSWERED), bridged_at=at(5.02)), None),
+            (replace(ended(short, Disposition.ANSWERED), bridged_at=at(5.02), ended_at=at(11)), None),
+            (replace(ended(busy, Disposition.BUSY), dialled_at=at(0.25)), None),
+            (replace(ended(machine, Disposition.ANSWERED), disposition=Disposition.MACHINE, bridged_at=None), None),
+            (replace(ended(never_dialled, Disposition.ERROR), dialled_at=None), None),
+        ]
+    )
+    assert await mariadb.reports.placed(NOW, at(3600), 6) == (4, 3)
+    assert await mariadb.reports.placed(NOW, at(3600), 5) == (4, 2)
+    (hour,) = await mariadb.reports.hours(story.campaign.id, NOW, at(3600))
+    assert (hour.hour, hour.calls, hour.answered, hour.connected, hour.abandoned) == (NOW, 4, 3, 2, 0)
+    assert await mariadb.reports.hours(None, NOW, at(3600)) == [hour]
+    assert await mariadb.reports.hours(story.campaign.id, at(3600), at(7200)) == []
+
+
 async def test_given_an_agents_day_when_reported_then_the_states_sum_to_the_window(mariadb: Store) -> None:
     talking = moved(moved(LOGIN, AgentState.AVAILABLE, 10), AgentState.ON_CALL, 40, call_id="call-1")
     await mariadb.agents.save_sessions([LOGIN, moved(LOGIN, AgentState.AVAILABLE, 10), talking])

@@ -1,7 +1,6 @@
 """What live calls and agents tell the pacers, and what the pacers are shown."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,7 +17,7 @@ from stasis_dialer.core.model import (
 )
 from stasis_dialer.core.pacing import PacingEvent
 from stasis_dialer.engine.clock import Clock
-from stasis_dialer.engine.pacing import Paces, limits_of, rosters, view_of, window_start
+from stasis_dialer.engine.pacing import Paces, limits_of, rosters, view_of
 from stasis_dialer.errors import DatabaseUnavailable
 from tests.fakes.database import MemoryStore
 
@@ -184,10 +183,6 @@ async def test_given_no_call_log_when_a_risky_campaign_is_paced_then_it_is_not_k
     assert paces._by_campaign[1].pacer.decide(view).place <= 1
 
 
-def test_given_the_window_of_a_calendar_day_then_it_begins_at_midnight_of_the_campaigns_zone() -> None:
-    day = replace(CAMPAIGN, abandon_window=AbandonWindow.CALENDAR_DAY, timezone="America/Sao_Paulo")
-    assert window_start(day, datetime(2026, 11, 22, 2, 0, tzinfo=UTC)) == datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+def test_given_a_window_of_30_days_then_the_pacer_counts_over_them() -> None:
     month = replace(CAMPAIGN, abandon_window=AbandonWindow.DAYS_30)
-    now = datetime(2026, 11, 22, tzinfo=UTC)
-    assert window_start(month, now) == now - timedelta(days=30)
     assert limits_of(month, 7.0).window_seconds == 30 * 86_400
