@@ -1,0 +1,78 @@
+"""A customer comes, talks and goes; the work after it."""
+
+from __future__ import annotations
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent.state import CREATE_SECONDS, LEG_SECONDS, RESERVED_SECONDS, Agent, S, Step, enter, settle
+from stasis_dialer.core.evolve import evolve
+from stasis_dialer.errors import IllegalEvent
+
+
+def assign(agent: Agent, event: m.Assigned, create: m.CreateLeg | None, now: float) -> Step:
+    """Reserve an available agent for a customer. `create` calls the telephone of an on-demand agent.
+
+    Raises: IllegalEvent when the agent is not available: the router must never choose such a one.
+    """
+    if agent.state is not S.AVAILABLE:
+        raise IllegalEvent(f"agent is not available: agent={agent.extension} state={agent.state} call={event.call_id}")
+    taken = evolve(
+        agent,
+        call_id=event.call_id,
+        campaign_id=event.campaign_id,
+        wrap_up_seconds=event.wrap_up_seconds,
+        ring_seconds=event.ring_seconds,
+    )
+    if agent.leg_id is not None and agent.bridge_id is not None:
+        reserved = enter(evolve(taken, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
+        ready = m.AgentReady(agent.extension, agent.leg_id, agent.bridge_id)
+        return reserved, (m.TellCall(event.call_id, ready), m.Save())
+    assert create is not None
+    ringing = evolve(taken, leg_id=event.leg_id, bridge_id=event.bridge_id, deadline=now + CREATE_SECONDS)
+    commands = (
+        m.TellCall(event.call_id, m.AgentReserved(agent.extension)),
+        create,
+        m.CreateBridge(event.bridge_id),
+        m.Save(),
+    )
+    return enter(ringing, S.RINGING, now), commands
+
+
+def customer_joined(agent: Agent, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.CustomerJoined)
+    if agent.state is not S.RESERVED or event.call_id != agent.call_id:
+        return agent, ()
+    talking = evolve(agent, calls_taken=agent.calls_taken + 1, deadline=None)
+    return enter(talking, S.ON_CALL, now), (m.Save(),)
+
+
+def customer_gone(agent: Agent, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.CustomerGone)
+    if event.call_id != agent.call_id:
+        return agent, ()
+    free = evolve(agent, call_id=None)
+    if agent.state is S.RESERVED and agent.is_always_on:
+        return settle(evolve(free, deadline=None), now)
+    if agent.state in (S.RINGING, S.RESERVED):
+        if agent.leg_id is None:
+            return settle(evolve(free, deadline=None), now)
+        return evolve(free, deadline=now + LEG_SECONDS), (m.HangUp(agent.leg_id),)
+    if agent.state is S.ON_CALL:
+        return _wrap_up(evolve(free, free_since=now), now)
+    return free, ()
+
+
+def _wrap_up(agent: Agent, now: float) -> Step:
+    hang_up = (m.HangUp(agent.leg_id),) if agent.leg_id and not agent.is_always_on else ()
+    working = enter(evolve(agent, deadline=now + agent.wrap_up_seconds), S.WRAP_UP, now)
+    if agent.wrap_up_seconds > 0 or hang_up:
+        return working, (*hang_up, m.Save())
+    return settle(evolve(working, deadline=None), now)
+
+
+def wrap_up_done(agent: Agent, event: m.Event, now: float) -> Step:
+    if agent.state is not S.WRAP_UP:
+        return agent, ()
+    if agent.leg_id is not None and not agent.is_always_on:
+        closing = evolve(agent, wrap_up_seconds=0.0, deadline=now + LEG_SECONDS)
+        return closing, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
+    return settle(evolve(agent, deadline=None), now)

@@ -1,0 +1,101 @@
+"""The agent's leg: created, answered, in its bridge, failed, gone."""
+
+from __future__ import annotations
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent.state import (
+    CREATE_SECONDS,
+    LEG_SECONDS,
+    NO_ANSWER,
+    RESERVED_SECONDS,
+    Agent,
+    S,
+    Step,
+    end,
+    enter,
+    is_logging_in,
+    log_out,
+    pause,
+    settle,
+    tell_lost,
+)
+from stasis_dialer.core.evolve import evolve
+
+
+def created(agent: Agent, event: m.Event, now: float) -> Step:
+    if agent.leg_id is None or agent.is_leg_dialled or agent.is_leg_up:
+        return agent, ()
+    if agent.state is not S.RINGING or (agent.call_id is None and not is_logging_in(agent)):
+        return agent, (m.HangUp(agent.leg_id),)
+    ringing = evolve(agent, is_leg_dialled=True, deadline=now + agent.ring_seconds + LEG_SECONDS)
+    return ringing, (m.DialLeg(agent.leg_id, agent.ring_seconds),)
+
+
+def answered(agent: Agent, event: m.Event, now: float) -> Step:
+    if agent.state is not S.RINGING or agent.leg_id is None or agent.bridge_id is None or agent.is_leg_up:
+        return agent, ()
+    if agent.call_id is None and not is_logging_in(agent):
+        return agent, (m.HangUp(agent.leg_id),)
+    up = evolve(agent, is_leg_up=True, deadline=now + CREATE_SECONDS)
+    if agent.is_always_on:
+        return up, (m.CreateBridge(agent.bridge_id), m.Join(agent.leg_id, agent.bridge_id))
+    return up, (m.Join(agent.leg_id, agent.bridge_id),)
+
+
+def joined(agent: Agent, event: m.Event, now: float) -> Step:
+    """The agent's own leg is in its bridge: logged in, or ready for the customer who waits."""
+    assert isinstance(event, m.Joined)
+    if agent.state is not S.RINGING or event.bridge_id != agent.bridge_id or agent.leg_id is None:
+        return agent, ()
+    if agent.call_id is None:
+        if not is_logging_in(agent):
+            return agent, ()
+        return settle(evolve(agent, is_leg_up=True, free_since=now), now)
+    reserved = enter(evolve(agent, is_leg_up=True, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
+    ready = m.AgentReady(agent.extension, agent.leg_id, event.bridge_id)
+    return reserved, (m.TellCall(agent.call_id, ready), m.Save())
+
+
+def failed(agent: Agent, event: m.Event, now: float) -> Step:
+    """Refused, not dialled, not joined or without an answer: hang up what may be there; `LegGone` tells the rest.
+
+    A failure that comes after the success it speaks of is late: who talks goes on talking.
+    """
+    if isinstance(event, m.OriginateRejected):
+        return gone(agent, event, now)
+    if isinstance(event, m.JoinFailed):
+        is_late = event.bridge_id != agent.bridge_id or agent.state is S.ON_CALL
+    else:
+        is_late = agent.is_leg_up
+    if is_late or agent.leg_id is None or agent.state is S.LOGGED_OFF:
+        return agent, ()
+    if agent.is_always_on and agent.is_leg_up and agent.call_id is None:
+        leaving, commands = log_out(agent, now)
+        return leaving, (*commands, m.Probe(agent.leg_id))
+    closing = evolve(agent, wants_logout=agent.wants_logout or agent.is_always_on, deadline=now + LEG_SECONDS)
+    return closing, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
+
+
+def gone(agent: Agent, event: m.Event, now: float) -> Step:
+    told = tell_lost(agent)
+    destroy = (m.DestroyBridge(agent.bridge_id),) if agent.bridge_id else ()
+    bare = evolve(agent, leg_id=None, bridge_id=None, is_leg_dialled=False, is_leg_up=False)
+    if agent.is_always_on or agent.state is S.LOGGED_OFF:
+        over, commands = end(bare, now)
+        return over, (*told, *destroy, *commands)
+    if agent.state is S.RINGING and agent.call_id is not None:
+        missed, commands = pause(evolve(bare, call_id=None, pause_reason=NO_ANSWER), now)
+        return missed, (*told, *destroy, *commands)
+    if agent.state in (S.RINGING, S.RESERVED):
+        settled, commands = settle(evolve(bare, call_id=None, deadline=None), now)
+        return settled, (*told, *destroy, *commands)
+    if agent.state is S.WRAP_UP:
+        working, commands = _wrap_up_until(bare, agent.since + agent.wrap_up_seconds, now)
+        return working, (*destroy, *commands)
+    return bare, (*told, *destroy)
+
+
+def _wrap_up_until(agent: Agent, until: float, now: float) -> Step:
+    if until > now:
+        return evolve(agent, deadline=until), ()
+    return settle(evolve(agent, deadline=None), now)

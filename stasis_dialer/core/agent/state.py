@@ -1,0 +1,128 @@
+"""What an agent's session is, and the steps that every phase shares: settle, pause, log out, end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.evolve import evolve
+from stasis_dialer.core.model import AgentState, ConnectMode
+
+LOGIN_RING_SECONDS: Final = 30.0
+"""How long a telephone may ring to log its agent in. Not measured."""
+RESERVED_SECONDS: Final = 15.0
+"""For a customer to arrive at a reserved agent; the call's own deadlines are shorter. Not measured."""
+LEG_SECONDS: Final = 3.0
+"""Between two looks for a leg that was hung up and whose end was not seen. Not measured."""
+CREATE_SECONDS: Final = 10.0
+"""For a leg to be created and to enter Stasis, and for a leg to enter its bridge. Not measured."""
+
+UNREGISTERED: Final = "unregistered"
+NO_ANSWER: Final = "no_answer"
+
+S = AgentState
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One session of an agent, from login to logout.
+
+    Units: `since`, `deadline` and every `_at` and `_since` are seconds on the engine's monotonic axis.
+    """
+
+    session_id: str
+    extension: str
+    endpoint: str
+    connect: ConnectMode
+    campaigns: frozenset[int]
+    """Ids of the campaigns served; empty: all."""
+    state: AgentState
+    since: float
+    logged_in_at: float
+    free_since: float
+    """When the last customer left, or the login: the longest idle agent is served first."""
+    leg_id: str | None = None
+    bridge_id: str | None = None
+    is_leg_dialled: bool = False
+    is_leg_up: bool = False
+    call_id: str | None = None
+    campaign_id: int | None = None
+    """The campaign of the present or the last customer."""
+    ring_seconds: float = LOGIN_RING_SECONDS
+    wrap_up_seconds: float = 0.0
+    deadline: float | None = None
+    pause_reason: str | None = None
+    wants_pause: str | None = None
+    wants_logout: bool = False
+    is_registered: bool = True
+    calls_taken: int = 0
+    logged_out_at: float | None = None
+    is_over: bool = False
+    seconds: Mapping[AgentState, float] = field(default_factory=dict)
+
+    @property
+    def is_always_on(self) -> bool:
+        """Whether the leg stays up between customers."""
+        return self.connect is ConnectMode.ALWAYS_ON
+
+    def serves(self, campaign_id: int) -> bool:
+        """Whether customers of this campaign may be given to the agent."""
+        return not self.campaigns or campaign_id in self.campaigns
+
+
+Step = tuple[Agent, tuple[m.Command, ...]]
+Handler = Callable[[Agent, m.Event, float], Step]
+
+
+def settle(agent: Agent, now: float) -> Step:
+    """Where an agent without a customer belongs: logged off, paused or available, in this order."""
+    if agent.wants_logout:
+        return log_out(agent, now)
+    if agent.wants_pause is not None:
+        return pause(evolve(agent, pause_reason=agent.wants_pause, wants_pause=None), now)
+    if not agent.is_always_on and not agent.is_registered:
+        return pause(evolve(agent, pause_reason=UNREGISTERED), now)
+    free = evolve(agent, call_id=None, pause_reason=None, deadline=None)
+    return enter(free, S.AVAILABLE, now), (m.Save(),)
+
+
+def pause(agent: Agent, now: float) -> Step:
+    if agent.wants_logout:
+        return log_out(agent, now)
+    return enter(evolve(agent, call_id=None, deadline=None), S.PAUSED, now), (m.Save(),)
+
+
+def log_out(agent: Agent, now: float) -> Step:
+    if agent.leg_id is None:
+        return end(agent, now)
+    leaving = evolve(agent, call_id=None, wants_logout=True, deadline=now + LEG_SECONDS, logged_out_at=now)
+    return enter(leaving, S.LOGGED_OFF, now), (m.HangUp(agent.leg_id), m.Save())
+
+
+def end(agent: Agent, now: float) -> Step:
+    left_at = agent.logged_out_at if agent.logged_out_at is not None else now
+    over = enter(agent, S.LOGGED_OFF, now)
+    over = evolve(over, call_id=None, deadline=None, is_over=True, logged_out_at=left_at)
+    return over, (m.EndSession(),)
+
+
+def enter(agent: Agent, state: AgentState, now: float) -> Agent:
+    """Change the state; the time since the last change belongs to the old one. Logged off is not time worked."""
+    if agent.state is state:
+        return agent
+    seconds = dict(agent.seconds)
+    if agent.state is not S.LOGGED_OFF:
+        seconds[agent.state] = seconds.get(agent.state, 0.0) + (now - agent.since)
+    return evolve(agent, state=state, since=now, seconds=seconds)
+
+
+def tell_lost(agent: Agent) -> tuple[m.Command, ...]:
+    if agent.call_id is None:
+        return ()
+    return (m.TellCall(agent.call_id, m.AgentLost(agent.extension)),)
+
+
+def is_logging_in(agent: Agent) -> bool:
+    return agent.is_always_on and not agent.wants_logout and agent.state is S.RINGING

@@ -1,0 +1,47 @@
+"""What agents ask for, and what their telephones do between calls."""
+
+from __future__ import annotations
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent.state import UNREGISTERED, Agent, S, Step, log_out, pause, settle
+from stasis_dialer.core.evolve import evolve
+
+
+def pause_requested(agent: Agent, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.PauseRequested)
+    if agent.state in (S.AVAILABLE, S.PAUSED):
+        return pause(evolve(agent, pause_reason=event.reason), now)
+    if agent.state is S.LOGGED_OFF:
+        return agent, ()
+    return evolve(agent, wants_pause=event.reason), (m.Save(),)
+
+
+def unpause_requested(agent: Agent, event: m.Event, now: float) -> Step:
+    wanted = evolve(agent, wants_pause=None)
+    if agent.state is not S.PAUSED:
+        return wanted, (m.Save(),)
+    return settle(evolve(wanted, pause_reason=None), now)
+
+
+def logout_requested(agent: Agent, event: m.Event, now: float) -> Step:
+    if agent.state is S.LOGGED_OFF:
+        return agent, ()
+    if agent.state in (S.RINGING, S.RESERVED, S.ON_CALL) and agent.call_id is not None:
+        return evolve(agent, wants_logout=True), (m.Save(),)
+    return log_out(agent, now)
+
+
+def phone_registered(agent: Agent, event: m.Event, now: float) -> Step:
+    registered = evolve(agent, is_registered=True)
+    wants = None if agent.wants_pause == UNREGISTERED else agent.wants_pause
+    registered = evolve(registered, wants_pause=wants)
+    if agent.state is S.PAUSED and agent.pause_reason == UNREGISTERED:
+        return settle(evolve(registered, pause_reason=None), now)
+    return registered, ()
+
+
+def phone_unregistered(agent: Agent, event: m.Event, now: float) -> Step:
+    gone = evolve(agent, is_registered=False)
+    if agent.state is S.AVAILABLE and not agent.is_always_on:
+        return pause(evolve(gone, pause_reason=UNREGISTERED), now)
+    return gone, ()
