@@ -142,6 +142,9 @@ class Metrics:
         if call.answered_at is not None and call.bridged_at is not None:
             self._answer_to_agent.labels(call.campaign.name).observe(call.bridged_at - call.answered_at)
 
+    def lost(self, call: Call) -> None:
+        """No agent came in time; counted at the end."""
+
     def ended(self, call: Call) -> None:
         """A call is over."""
         self._ended.labels(call.campaign.name, str(call.disposition), str(call.fault or "none")).inc()

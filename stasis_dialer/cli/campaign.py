@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from stasis_dialer.cli.context import Context, command, pass_context
+from stasis_dialer.cli.reasons import meaning
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, CampaignStatus
 from stasis_dialer.core.schedule import is_in_working_hours
@@ -182,10 +183,12 @@ async def metrics(context: Context, name: str, hours: float, as_json: bool) -> N
         dialling = snapshot["pacing"].get(str(id_), "not active")
     except DialerNotRunning:
         dialling = "the dialer is not running"
+    why = "; ".join(stored.problems) or meaning(dialling)
     row: dict[str, Any] = {
         "campaign": stored.campaign.name,
         "status": str(stored.campaign.status),
         "dialling": dialling,
+        "why": why,
     }
     row |= {f"leads_{status}": count for status, count in counts.items()}
     row |= {"leads_due": due.due, "leads_waiting_for_retry": due.waiting, "next_retry_at": due.next_due_at}
@@ -215,6 +218,7 @@ async def explain(context: Context, name: str, limit: int, as_json: bool) -> Non
         {
             "at": decision.decided_at,
             "reason": decision.inputs.get("reason"),
+            **({"meaning": meaning(decision.inputs.get("reason"))} if as_json else {}),
             "wanted": decision.wanted,
             "reserved": decision.reserved,
             "cancelled": decision.inputs.get("cancel"),
@@ -223,6 +227,9 @@ async def explain(context: Context, name: str, limit: int, as_json: bool) -> Non
         for decision in decisions
     ]
     show_list(rows, as_json, "no decisions yet: the dialer has not looked at this campaign")
+    if not as_json:
+        for reason in dict.fromkeys(row["reason"] for row in rows):
+            click.echo(f"{reason}: {meaning(reason)}")
 
 
 def _inputs(inputs: Mapping[str, Any], as_json: bool) -> Any:

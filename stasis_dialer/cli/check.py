@@ -13,7 +13,7 @@ import click
 from stasis_dialer import ari
 from stasis_dialer.cli.context import DOWN, REFUSED, Context, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list
-from stasis_dialer.core.model import Campaign, ConnectMode
+from stasis_dialer.core.model import RISKY_MODES, Campaign, ConnectMode, DialMode
 from stasis_dialer.db import schema
 from stasis_dialer.db.store import Store
 from stasis_dialer.engine import connection
@@ -24,6 +24,9 @@ OLDEST_ASTERISK: Final = (20, 10)
 """Source: bridging took up to 0.2 s before 20.10 (asterisk#362, #801)."""
 ADVISED_ASTERISK: Final = (22, 10)
 """Source: known deadlocks of ARI under load are fixed from here on (asterisk#1907, #1928)."""
+
+USUAL_CAP: Final = 0.03
+"""Source: 16 CFR 310.4(b)(4), Ofcom; Canada allows 5 %, California 1 %."""
 
 MODULES: Final = (
     "res_ari_channels",
@@ -120,11 +123,19 @@ def _doubts(campaign: Campaign, settings: Settings) -> list[str]:
     """What is allowed, but hardly wanted."""
     doubts = []
     if campaign.safe_harbour_media is None and settings.engine.safe_harbour_media is None:
-        doubts.append("no message for abandoned calls: set engine.safe_harbour_media")
+        price = f", and mode={campaign.mode} does not dial without" if campaign.mode in RISKY_MODES else ""
+        doubts.append(f"no message for abandoned calls{price}: set engine.safe_harbour_media")
     if campaign.connect is ConnectMode.ON_DEMAND and not campaign.auto_answer and campaign.answer_deadline_seconds < 5:
         doubts.append("agents must pick up within answer_deadline_seconds: use auto_answer or always_on")
-    if campaign.mode == "legacy":
-        doubts.append("the legacy rule abandons up to half of the answers: use progressive")
+    if campaign.mode is DialMode.LEGACY:
+        doubts.append("the legacy rule abandons up to half of the answers: use predictive, or progressive")
+    if campaign.mode is DialMode.POWER:
+        doubts.append(
+            f"power does not look at the answer rate: with impulse_factor={campaign.impulse_factor:g} it may lose half "
+            "of the answers until abandon_cap stops it: use predictive"
+        )
+    if campaign.mode in RISKY_MODES and campaign.abandon_cap > USUAL_CAP:
+        doubts.append(f"abandon_cap={campaign.abandon_cap:g} is over the usual 0.03")
     unknown = set(campaign.trunks) - {trunk.name for trunk in settings.trunks}
     if unknown:
         doubts.append(f"unknown trunk {sorted(unknown)[0]}")

@@ -53,6 +53,8 @@ class Listener(Protocol):
 
     def joined(self, call: Call) -> None: ...
 
+    def lost(self, call: Call) -> None: ...
+
     def ended(self, call: Call) -> None: ...
 
 
@@ -149,6 +151,9 @@ class Calls:
             self._desk.seek(call)
         elif isinstance(command, m.WithdrawSeek):
             self._desk.withdraw(call.call_id, command.is_agent_broken)
+            if call.given_up_at is not None:
+                for listener in self._listeners:
+                    listener.lost(call)
         elif isinstance(command, m.TellJoined):
             self._desk.joined(call.call_id)
             for listener in self._listeners:

@@ -33,14 +33,15 @@ class DecisionLog:
         self._clock = clock
         self._store = store
         self._waiting: deque[Row] = deque(maxlen=MOST)
-        self._last_reason: dict[int, str] = {}
+        self._last: dict[int, tuple[str, bool]] = {}
         self._written_at = float("-inf")
 
     def note(self, campaign_id: int, decision: PacingDecision, reserved: int) -> None:
-        """Keep a decision that placed or gave up calls, or whose reason is another one."""
-        if not (decision.place or decision.cancel) and self._last_reason.get(campaign_id) == decision.reason:
+        """Keep a decision that placed or gave up calls, the first that did not, and each with another reason."""
+        is_idle = not (decision.place or decision.cancel)
+        last, self._last[campaign_id] = self._last.get(campaign_id), (decision.reason, is_idle)
+        if is_idle and last == (decision.reason, is_idle):
             return
-        self._last_reason[campaign_id] = decision.reason
         inputs = {"reason": decision.reason, "cancel": len(decision.cancel), **decision.inputs}
         self._waiting.append(Row(campaign_id, self._clock.utc_now(), decision.place, reserved, inputs))
 

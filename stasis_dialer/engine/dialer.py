@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -21,6 +22,7 @@ from stasis_dialer.core.call import UNANSWERED, CallState
 from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, DialMode, Lead, Reservation
 from stasis_dialer.core.numbers import lead_number
 from stasis_dialer.core.pacing import PacingDecision, share_room
+from stasis_dialer.core.routing import Sharer
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import REFRESH_SECONDS, CampaignBook
 from stasis_dialer.engine.clock import Clock
@@ -66,6 +68,21 @@ class Taken(Protocol):
     def refused(self) -> Sequence[Any]: ...
 
 
+@dataclass(slots=True)
+class Look:
+    """One look at a campaign that may dial."""
+
+    campaign: Campaign
+    pace: Pace
+    decision: PacingDecision | None = None
+    """None: it could not be made."""
+
+    @property
+    def place(self) -> int:
+        """Calls that are to be placed."""
+        return self.decision.place if self.decision else 0
+
+
 class Dialer:
     """Places the calls of all campaigns."""
 
@@ -97,6 +114,7 @@ class Dialer:
         self._lease_seconds = lease_seconds
         self._tick_seconds = tick_seconds
         self._told: dict[int, str] = {}
+        self._latest: dict[int, PacingDecision] = {}
         self._wake = asyncio.Event()
         self._turn = 0
         self._refreshed_at = float("-inf")
@@ -125,7 +143,9 @@ class Dialer:
 
     def reasons(self) -> dict[int, str]:
         """For each campaign why it places calls, or none, in one word."""
-        return {id_: decision.reason for id_, decision in self._paces.decisions().items()}
+        if self.is_database_away:
+            return dict.fromkeys(self._latest, "database_away")
+        return {id_: decision.reason for id_, decision in self._latest.items()}
 
     async def _pause(self) -> None:
         """Until the next tick, the next event or the trunk's next call, whichever comes first."""
@@ -145,6 +165,7 @@ class Dialer:
         self._next_token_at = None
         active = self._book.active()
         await self._paces.keep_only(campaign.id for campaign in active)
+        self._latest = {c.id: self._latest[c.id] for c in active if c.id in self._latest}
         if active:
             self._turn = (self._turn + 1) % len(active)
             await self._dial_all(active[self._turn :] + active[: self._turn])
@@ -152,22 +173,71 @@ class Dialer:
         await self._decisions.write()
 
     async def _dial_all(self, campaigns: Sequence[Campaign]) -> None:
-        """Decide for every campaign, share the trunks' room out, then place."""
-        paces = {campaign.id: await self._pace(campaign) for campaign in campaigns}
-        paced = [campaign for campaign in campaigns if paces[campaign.id] is not None]
-        rows = rosters(self._desk.agents(), self._claims(), [campaign.id for campaign in paced])
-        for campaign in paced:
-            pace = paces[campaign.id]
-            assert pace is not None
-            pace.decision = self._decide(campaign, pace, rows[campaign.id])
-            self._give_up(pace.decision)
-        wants = {c.id: p.decision.place for c in paced if (p := paces[c.id]) is not None}
-        room = self._room(paced, wants)
-        for campaign in paced:
-            pace = paces[campaign.id]
-            assert pace is not None
-            reserved = await self._dial(campaign, pace, room[campaign.id]) if room[campaign.id] else 0
-            self._decisions.note(campaign.id, pace.decision, reserved)
+        """Decide for every campaign, share agents and trunks out, then place; a campaign that fails fails alone."""
+        looks: dict[int, Look] = {}
+        for campaign in campaigns:
+            with self._alone(campaign):
+                closed = self._closed(campaign)
+                if closed is not None:
+                    self._note(campaign, PacingDecision(0, reason=closed), 0)
+                    continue
+                looks[campaign.id] = Look(
+                    campaign, await self._paces.of(campaign, self._trunks.calls_per_second(campaign))
+                )
+        rows = rosters(self._desk.agents(), self._sharers(campaigns, looks), list(looks))
+        for look in looks.values():
+            with self._alone(look.campaign):
+                look.decision = self._decide(look, rows[look.campaign.id])
+                self._give_up(look.decision)
+        decided = {id_: look for id_, look in looks.items() if look.decision is not None}
+        room = self._room([look.campaign for look in decided.values()], {i: lk.place for i, lk in decided.items()})
+        for id_, look in decided.items():
+            with self._alone(look.campaign):
+                await self._carry_out(look, room[id_])
+
+    async def _carry_out(self, look: Look, room: int) -> None:
+        """Place what was decided, as far as the trunks have room and the list has leads."""
+        assert look.decision is not None
+        reserved = await self._dial(look.campaign, look.pace, room) if room else 0
+        if look.place and not reserved and self._clock.now() < look.pace.empty_until:
+            look.decision = replace(look.decision, place=0, reason="no_leads_due")
+        self._note(look.campaign, look.decision, reserved)
+
+    @contextlib.contextmanager
+    def _alone(self, campaign: Campaign) -> Iterator[None]:
+        """What fails in one campaign leaves the others alone; a database that is away is away for all.
+
+        Loud at first and quiet when it is the same again: the campaign is looked at again and again.
+        """
+        try:
+            yield
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            if self._told.get(campaign.id) != repr(error):
+                self._told[campaign.id] = repr(error)
+                log.exception("campaign-failed", campaign_id=campaign.id, fault="ours")
+            self._note(campaign, PacingDecision(0, reason="failed"), 0)
+
+    def _note(self, campaign: Campaign, decision: PacingDecision, reserved: int) -> None:
+        self._latest[campaign.id] = decision
+        self._decisions.note(campaign.id, decision, reserved)
+
+    def _sharers(self, campaigns: Sequence[Campaign], looks: Mapping[int, Look]) -> dict[int, Sharer]:
+        """The campaigns among which free agents are shared; who has no leads needs agents for its calls only."""
+        claims, turns, now = self._claims(), self._paces.turns, self._clock.now()
+        hungry = {id_ for id_, look in looks.items() if now >= look.pace.empty_until}
+        turns.level({campaign.id: campaign.weight for campaign in campaigns}, hungry)
+        sharers = {
+            id_: Sharer(
+                claims=claims[id_],
+                weight=look.campaign.weight,
+                had=turns.had(id_),
+                most=None if id_ in hungry else len(self._calls.of(id_)),
+            )
+            for id_, look in looks.items()
+        }
+        return sharers | {id_: Sharer(n, most=0) for id_, n in sorted(claims.items()) if id_ not in sharers}
 
     def _claims(self) -> Counter[int]:
         """Calls that hold a free agent, of whatever campaign: those who wait and, where one call is for one agent,
@@ -212,34 +282,35 @@ class Dialer:
             reserved += placed
         return reserved
 
-    def _decide(self, campaign: Campaign, pace: Pace, roster: Roster) -> PacingDecision:
-        """The gates first, then the policy."""
-        now = self._clock.now()
-        if self.is_stopping:
-            return PacingDecision(0, reason="stopping")
-        if not self.is_connected:
-            return PacingDecision(0, reason="asterisk_away")
-        if not schedule.is_in_working_hours(campaign, self._clock.utc_now()):
-            return PacingDecision(0, reason="outside_hours")
-        if not self._trunks.is_any_usable(campaign):
-            return PacingDecision(0, reason="trunks_left_alone")
-        if campaign.mode in RISKY_MODES and campaign.safe_harbour_media is None:
-            return PacingDecision(0, reason="no_message")
+    def _decide(self, look: Look, roster: Roster) -> PacingDecision:
+        """What the policy says, unless the list had no lead a moment ago."""
+        campaign, pace, now = look.campaign, look.pace, self._clock.now()
         decision = pace.pacer.decide(view_of(campaign, roster, self._calls.of(campaign.id), now))
         if decision.place and now < pace.empty_until:
-            return PacingDecision(0, decision.cancel, "no_leads_due", decision.inputs)
+            return replace(decision, place=0, reason="no_leads_due")
         return decision
 
-    async def _pace(self, campaign: Campaign) -> Pace | None:
+    def _closed(self, campaign: Campaign) -> str | None:
+        """Why the campaign may not dial at all now, in one word; None: it may."""
+        if self.is_stopping:
+            return "stopping"
+        if not self.is_connected:
+            return "asterisk_away"
         if campaign.mode not in LIVE_MODES:
             self._cannot_dial(campaign, f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
-            return None
+            return "unknown_mode"
         try:
             self._trunks.of(campaign)
         except Refused as error:
             self._cannot_dial(campaign, str(error))
-            return None
-        return await self._paces.of(campaign, self._trunks.calls_per_second(campaign))
+            return "unknown_trunk"
+        if not schedule.is_in_working_hours(campaign, self._clock.utc_now()):
+            return "outside_hours"
+        if not self._trunks.is_any_usable(campaign):
+            return "trunks_left_alone"
+        if campaign.mode in RISKY_MODES and campaign.safe_harbour_media is None:
+            return "no_message"
+        return None
 
     def _cannot_dial(self, campaign: Campaign, why: str) -> None:
         """Once for each reason: the campaign is looked at again and again."""
@@ -287,5 +358,4 @@ class Dialer:
         dealt_with = len(taken.reservations) + len(taken.refused)
         if not dealt_with:
             pace.empty_until = self._clock.now() + EMPTY_SECONDS
-            pace.decision = PacingDecision(0, reason="no_leads_due", inputs=pace.decision.inputs)
         return dealt_with

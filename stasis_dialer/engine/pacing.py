@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -19,8 +19,8 @@ from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.compliance import abandon_window_start
 from stasis_dialer.core.model import RISKY_MODES, AbandonWindow, AgentState, Campaign, DialMode, Disposition
-from stasis_dialer.core.pacing import Pacer, PacingDecision, PacingEvent, PacingLimits, PacingView, make_pacer
-from stasis_dialer.core.routing import share_agents
+from stasis_dialer.core.pacing import Pacer, PacingEvent, PacingLimits, PacingView, make_pacer
+from stasis_dialer.core.routing import Sharer, Turns, share_agents
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.errors import DatabaseUnavailable
 
@@ -28,6 +28,10 @@ log = structlog.get_logger(__name__)
 
 BUDGET_SECONDS: Final = 10.0
 """How often the abandonment is counted anew from the call log; between, what is heard is added."""
+COUNT_AGAIN_SECONDS: Final = 1.0
+"""After a count that failed."""
+WRITING_SECONDS: Final = 2.0
+"""By then an ended call is in the log of a database that answers. The journal gathers for 0.05 s."""
 SNAPSHOT_SECONDS: Final = 60.0
 OUTCOMES: Final = {
     Disposition.BUSY: "busy",
@@ -57,9 +61,17 @@ class Pace:
     limits: PacingLimits
     pacer: Pacer
     empty_until: float = 0.0
-    decision: PacingDecision = field(default_factory=lambda: PacingDecision(0))
-    budget_at: float = float("-inf")
+    count_at: float = float("-inf")
+    """When the call log is to be counted next."""
     kept_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Lost:
+    """A person whom no agent took; `logged_at`: from when on the call log has the call."""
+
+    campaign_id: int
+    logged_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,9 @@ class Paces:
         self._clock = clock
         self._store = store
         self._by_campaign: dict[int, Pace] = {}
+        self._lost: dict[str, _Lost] = {}
+        self.turns = Turns()
+        """How many shared agents each campaign had."""
 
     async def of(self, campaign: Campaign, calls_per_second: float) -> Pace:
         """The campaign's pacer; a new one goes on from what was kept.
@@ -95,6 +110,7 @@ class Paces:
             saved = pace.pacer.snapshot() if pace is not None and pace.mode is campaign.mode else None
             fresh = Pace(campaign.mode, limits, make_pacer(campaign.mode, limits), kept_at=self._clock.now())
             await self._recall(campaign, fresh, saved)
+            fresh.pacer.set_budget(None, None, fresh.kept_at)
             pace = self._by_campaign[campaign.id] = fresh
         await self._count(campaign, pace)
         return pace
@@ -108,16 +124,13 @@ class Paces:
             await self._write(id_)
             del self._by_campaign[id_]
 
-    def decisions(self) -> dict[int, PacingDecision]:
-        """The last decision of each campaign."""
-        return {id_: pace.decision for id_, pace in self._by_campaign.items()}
-
     async def keep(self, everything: bool = False) -> None:
         """Write what was learned to the database, now and then.
 
         Raises: DatabaseUnavailable.
         """
         now = self._clock.now()
+        self._lost = {id_: it for id_, it in self._lost.items() if it.logged_at is None or now <= it.logged_at}
         for id_, pace in list(self._by_campaign.items()):
             if everything or now - pace.kept_at >= SNAPSHOT_SECONDS:
                 await self._write(id_)
@@ -143,18 +156,25 @@ class Paces:
             log.warning("pacing-snapshot-unreadable", campaign_id=campaign.id, why=repr(error))
 
     async def _count(self, campaign: Campaign, pace: Pace) -> None:
-        """The abandonment over the campaign's window, from the call log; unknown while that cannot be read."""
+        """The abandonment over the campaign's window, from the call log; unknown while that cannot be read.
+
+        A person who was lost counts before the log has it: the message they hear may last half a minute. Until the
+        log is sure to have it they may count twice, for one count.
+        """
         now = self._clock.now()
-        if campaign.mode not in RISKY_MODES or now - pace.budget_at < BUDGET_SECONDS:
+        if campaign.mode not in RISKY_MODES or now < pace.count_at:
             return
         since = abandon_window_start(campaign, self._clock.utc_now())
+        lost = sum(1 for it in self._lost.values() if it.campaign_id == campaign.id)
         try:
             abandoned, answered = await self._store.abandonment(campaign.id, since)
-        except DatabaseUnavailable:
+        except DatabaseUnavailable as error:
             pace.pacer.set_budget(None, None, now)
-            raise
-        pace.pacer.set_budget(abandoned, answered, now)
-        pace.budget_at = now
+            pace.count_at = now + COUNT_AGAIN_SECONDS
+            log.warning("abandonment-not-counted", campaign_id=campaign.id, why=str(error))
+            return
+        pace.pacer.set_budget(abandoned + lost, answered + lost, now)
+        pace.count_at = now + BUDGET_SECONDS
 
     # --- what calls and agents do -----------------------------------------------------------------------------------
 
@@ -172,12 +192,21 @@ class Paces:
         """Customer and agent talk."""
         self._observe(call, "connected", self._clock.now())
 
+    def lost(self, call: Call) -> None:
+        """No agent came in time: that is told at once, and not when the message for it has been heard."""
+        if call.call_id not in self._lost:
+            self._lost[call.call_id] = _Lost(call.campaign.id)
+            self._observe(call, "abandoned", self._clock.now())
+
     def ended(self, call: Call) -> None:
         """The attempt is over."""
         at = self._clock.now()
         if call.disposition is Disposition.ABANDONED:
-            self._observe(call, "abandoned", at)
-        elif call.answered_at is None and call.disposition is not None:
+            self.lost(call)
+            self._lost[call.call_id].logged_at = at + WRITING_SECONDS
+            return
+        self._lost.pop(call.call_id, None)
+        if call.answered_at is None and call.disposition is not None:
             outcome = OUTCOMES.get(call.disposition, "failed")
             self._observe(call, "result", at, outcome=outcome, age=at - call.reserved_at)
 
@@ -192,6 +221,9 @@ class Paces:
             self._tell(
                 before.campaign_id, PacingEvent(kind, after.since, outcome=outcome, value=after.since - before.since)
             )
+        has_new_customer = was is AgentState.AVAILABLE and after.call_id is not None
+        if has_new_customer and after.campaign_id is not None and len(after.campaigns) != 1:
+            self.turns.took(after.campaign_id)
         is_in, was_in = is_working(after.state), is_working(was)
         if is_in != was_in:
             event = PacingEvent("agent_in" if is_in else "agent_out", after.since, after.session_id)
@@ -230,11 +262,11 @@ def limits_of(campaign: Campaign, calls_per_second: float) -> PacingLimits:
     )
 
 
-def rosters(agents: Iterable[Agent], claims: Mapping[int, int], order: Sequence[int]) -> dict[int, Roster]:
-    """Each campaign's agents, an agent in exactly one of them.
+def rosters(agents: Iterable[Agent], sharers: Mapping[int, Sharer], order: Sequence[int]) -> dict[int, Roster]:
+    """The agents of each campaign of `order`, an agent in exactly one of them.
 
-    Who has or had a customer belongs to that customer's campaign; the free ones are shared out, calls in flight of
-    progressive campaigns (`claims`) first.
+    Who has or had a customer belongs to that customer's campaign while it dials; the free ones are shared out, among
+    `sharers` those campaigns too that only have calls in flight.
     """
     talking: dict[int, dict[str, float]] = defaultdict(dict)
     wrapping: dict[int, dict[str, float]] = defaultdict(dict)
@@ -254,7 +286,7 @@ def rosters(agents: Iterable[Agent], claims: Mapping[int, int], order: Sequence[
                 continue
             owner, turn = served[turn % len(served)], turn + 1
         (talking if has_customer else wrapping)[owner or 0][agent.session_id] = agent.since
-    shares = share_agents(free, claims, order)
+    shares = share_agents(free, sharers)
     return {id_: Roster(shares[id_], talking[id_], wrapping[id_]) for id_ in order}
 
 

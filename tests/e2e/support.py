@@ -48,7 +48,16 @@ LIMIT_SECONDS = 30.0
 """For one thing to happen on a machine whose processors are shared; nothing here takes a third of it."""
 PAUSE_SECONDS = 0.05
 CLI_SECONDS = 60.0
-DEFECTS = ("Traceback", "actor-broken", "loop-failed", "tick-failed", "command-failed", "panel-failed", "not-written")
+DEFECTS = (
+    "Traceback",
+    "actor-broken",
+    "loop-failed",
+    "tick-failed",
+    "campaign-failed",
+    "command-failed",
+    "panel-failed",
+    "not-written",
+)
 """What a dialer's log must never say."""
 
 Result = TypeVar("Result")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import time
+from typing import Any
 
 import pytest
 
-from stasis_dialer.core.model import CampaignStatus, Disposition, LeadStatus
+from stasis_dialer.cli.reasons import MEANINGS
+from stasis_dialer.core.model import RISKY_MODES, Campaign, CampaignStatus, DialMode, Disposition, LeadStatus
+from stasis_dialer.core.pacing import PacingDecision, PacingView
 from tests.engine.floor import TRUNK, Floor, number, on_the_floor
 from tests.property.switchboard import Person
 
@@ -284,6 +287,134 @@ def test_given_every_call_is_answered_at_once_then_nobody_is_abandoned_with_one_
     on_the_floor(story)
 
 
+# --- why nothing is dialled, as it can be read ------------------------------------------------------------------
+
+
+async def written(floor: Floor, campaign: Campaign) -> list[str]:
+    """The reasons that `campaign explain` would show, the oldest first."""
+    rows = await floor.store.decisions.latest(campaign.id, 100)
+    assert {str(row.inputs["reason"]) for row in rows} <= MEANINGS.keys()
+    return [str(row.inputs["reason"]) for row in reversed(rows)]
+
+
+@pytest.mark.parametrize("mode", [DialMode.POWER, DialMode.PREDICTIVE, DialMode.LEGACY], ids=str)
+def test_given_a_mode_that_may_abandon_and_no_message_then_nothing_is_dialled_and_it_says_so(mode: DialMode) -> None:
+    async def story(floor: Floor) -> None:
+        campaign = await floor.campaign(leads=5, mode=mode)
+        await floor.agents("1001")
+        floor.start()
+        await asyncio.sleep(30.0)
+        assert (floor.placed(), floor.reason(campaign)) == (0, "no_message")
+        assert await written(floor, campaign) == ["no_message"]
+        await floor.change(campaign, safe_harbour_media="sound:sorry")
+        await asyncio.sleep(40.0)
+        assert floor.placed() >= 1
+        assert (await written(floor, campaign))[0] == "no_message"
+
+    on_the_floor(story)
+
+
+@pytest.mark.parametrize("mode", [*RISKY_MODES, DialMode.PROGRESSIVE], ids=str)
+def test_given_nobody_at_work_then_every_mode_says_so(mode: DialMode) -> None:
+    async def story(floor: Floor) -> None:
+        campaign = await floor.campaign(leads=5, mode=mode, safe_harbour_media="sound:sorry")
+        floor.start()
+        await asyncio.sleep(60.0)
+        assert floor.placed() == 0
+        assert (await written(floor, campaign))[0] == "no_agents"
+
+    on_the_floor(story)
+
+
+def test_given_the_channels_are_used_then_nothing_more_is_dialled_and_it_says_so() -> None:
+    async def story(floor: Floor) -> None:
+        campaign = await floor.campaign(leads=20, max_channels=2)
+        await floor.agents("1001", "1002", "1003")
+        floor.start()
+        await asyncio.sleep(10.0)
+        assert (floor.placed(), floor.reason(campaign)) == (2, "channels")
+        rows = await floor.store.decisions.latest(campaign.id, 1)
+        assert rows[0].inputs["room"] == 0.0
+
+    on_the_floor(story)
+
+
+def test_given_an_unknown_trunk_then_it_says_so() -> None:
+    async def story(floor: Floor) -> None:
+        campaign = await floor.campaign(leads=5, trunks=("none",))
+        await floor.agents("1001")
+        floor.start()
+        await asyncio.sleep(5.0)
+        assert (floor.placed(), floor.reason(campaign)) == (0, "unknown_trunk")
+        assert await written(floor, campaign) == ["unknown_trunk"]
+
+    on_the_floor(story)
+
+
+def test_given_power_that_lost_too_many_then_one_line_each_and_it_says_so() -> None:
+    async def story(floor: Floor) -> None:
+        campaign = await floor.campaign(
+            leads=400, mode=DialMode.POWER, impulse_factor=5.0, safe_harbour_media="sound:sorry", wrap_up_seconds=1.0
+        )
+        floor.anybody = Person(picks_up_after=2.0, hangs_up_after=30.0)
+        await floor.agents("1001", "1002")
+        floor.start()
+        await asyncio.sleep(20.0)
+        assert floor.placed() == 10
+        await asyncio.sleep(200.0)
+        assert "cap_reached" in await written(floor, campaign)
+        before = floor.placed()
+        await asyncio.sleep(300.0)
+        lost = [call for call in floor.ended if call.disposition is Disposition.ABANDONED]
+        assert len(lost) == 8, "only those of the first seconds"
+        assert floor.placed() > before
+
+    on_the_floor(story)
+
+
+def test_given_a_campaign_that_fails_then_the_others_dial_and_it_says_so() -> None:
+    async def story(floor: Floor) -> None:
+        broken = await floor.campaign(leads=5, name="broken", mode=DialMode.POWER, safe_harbour_media="sound:sorry")
+        well = await floor.campaign(leads=5, name="well")
+        await floor.agents("1001", "1002")
+        await floor.book.refresh()
+        pace = await floor.paces.of(floor.book.all()[broken.id], TRUNK.calls_per_second)
+
+        def decide(view: PacingView) -> PacingDecision:
+            raise ZeroDivisionError("a defect of ours")
+
+        pace.pacer.decide = decide  # type: ignore[method-assign]
+        floor.start()
+        await asyncio.sleep(2.0)
+        assert (floor.placed(broken), floor.reason(broken)) == (0, "failed")
+        assert await written(floor, broken) == ["failed"]
+        assert floor.placed(well) >= 1
+
+    on_the_floor(story)
+
+
+def test_given_one_campaigns_leads_cannot_be_read_then_the_others_dial() -> None:
+    async def story(floor: Floor) -> None:
+        broken = await floor.campaign(leads=5, name="broken")
+        well = await floor.campaign(leads=5, name="well")
+        await floor.agents("1001", "1002")
+        reserve = floor.store.leads.reserve
+
+        async def breaks(campaign: Campaign, *rest: Any) -> Any:
+            if campaign.id == broken.id:
+                raise ValueError("a row that nobody expected")
+            return await reserve(campaign, *rest)
+
+        floor.store.leads.reserve = breaks  # type: ignore[method-assign]
+        floor.start()
+        await asyncio.sleep(2.0)
+        assert (floor.placed(broken), floor.reason(broken)) == (0, "failed")
+        assert floor.placed(well) >= 1
+        assert sum(floor.trunks.in_use().values()) == floor.placed(well)
+
+    on_the_floor(story)
+
+
 # --- agents who are shared ------------------------------------------------------------------------------------------
 
 
@@ -321,6 +452,26 @@ def test_given_a_campaign_is_paused_while_its_calls_ring_then_the_others_leave_t
         await asyncio.sleep(60.0)
         assert floor.placed(two) >= 2
         assert set(floor.outcomes()) == {Disposition.ANSWERED}
+
+    on_the_floor(story)
+
+
+def test_given_two_campaigns_of_different_weight_then_the_shared_agents_follow_the_weights() -> None:
+    async def story(floor: Floor) -> None:
+        heavy = await floor.campaign(leads=900, name="heavy", weight=3.0)
+        light = await floor.campaign(leads=900, name="light", weight=1.0)
+        floor.anybody = Person(picks_up_after=2.0, hangs_up_after=9.0)
+        await floor.agents("1001", "1002")
+        floor.start()
+        await asyncio.sleep(1000.0)
+        share = floor.placed(heavy) / floor.placed()
+        assert 0.72 <= share <= 0.78, (floor.placed(heavy), floor.placed(light))
+        await floor.change(heavy, status=CampaignStatus.PAUSED)
+        await asyncio.sleep(300.0)
+        before = floor.placed(heavy)
+        await floor.change(heavy, status=CampaignStatus.ACTIVE)
+        await asyncio.sleep(100.0)
+        assert floor.placed(heavy) - before <= 20, "a pause earns nothing"
 
     on_the_floor(story)
 

@@ -1,6 +1,9 @@
 """What live calls and agents tell the pacers, and what the pacers are shown."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -15,9 +18,10 @@ from stasis_dialer.core.model import (
     DialMode,
     Disposition,
 )
-from stasis_dialer.core.pacing import PacingEvent
+from stasis_dialer.core.pacing import PacingDecision, PacingEvent
+from stasis_dialer.core.routing import Sharer
 from stasis_dialer.engine.clock import Clock
-from stasis_dialer.engine.pacing import Paces, limits_of, rosters, view_of
+from stasis_dialer.engine.pacing import Pace, Paces, limits_of, rosters, view_of
 from stasis_dialer.errors import DatabaseUnavailable
 from tests.fakes.database import MemoryStore
 
@@ -49,9 +53,16 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard: list[PacingEvent] = []
+        self.counts: list[tuple[int | None, int | None]] = []
 
     def observe(self, event: PacingEvent) -> None:
         self.heard.append(event)
+
+    def set_budget(self, abandoned: int | None, answered: int | None, at: float) -> None:
+        self.counts.append((abandoned, answered))
+
+    def snapshot(self) -> dict[str, Any]:
+        return {}
 
 
 @pytest.fixture
@@ -73,7 +84,7 @@ def test_given_agents_of_every_kind_when_shared_out_then_each_belongs_to_one_cam
         an_agent("rests", AgentState.PAUSED),
         an_agent("comes", AgentState.RINGING),
     ]
-    found = rosters(agents, {}, [1, 2])
+    found = rosters(agents, {1: Sharer(), 2: Sharer()}, [1, 2])
     assert (found[1].ready, found[1].talking_since, found[1].wrap_up_since) == (1, {"talks": 5.0}, {"writes": 7.0})
     assert (found[2].ready, found[2].talking_since, found[2].wrap_up_since) == (1, {"joins": 6.0}, {})
     assert found[1].logged_in + found[2].logged_in == 5
@@ -81,7 +92,7 @@ def test_given_agents_of_every_kind_when_shared_out_then_each_belongs_to_one_cam
 
 def test_given_an_agent_of_a_campaign_that_stopped_when_shared_out_then_another_one_counts_on_them() -> None:
     talking = an_agent("talks", AgentState.ON_CALL, since=5.0, campaign_id=9, call_id="c1")
-    assert rosters([talking], {}, [1])[1].talking_since == {"talks": 5.0}
+    assert rosters([talking], {1: Sharer(), 9: Sharer(most=0)}, [1])[1].talking_since == {"talks": 5.0}
 
 
 def test_given_calls_in_every_state_when_viewed_then_each_counts_once() -> None:
@@ -92,7 +103,7 @@ def test_given_calls_in_every_state_when_viewed_then_each_counts_once() -> None:
         a_call("d", CallState.BRIDGED, answered_at=14.0, bridged_at=14.1),
         a_call("e", CallState.CLOSING),
     ]
-    view = view_of(CAMPAIGN, rosters([], {}, [1])[1], calls, 20.0)
+    view = view_of(CAMPAIGN, rosters([], {1: Sharer()}, [1])[1], calls, 20.0)
     assert (view.dialling_since, view.ringing_since, view.waiting) == ({"a": 10.0}, {"b": 12.0}, 1)
     assert (view.channels_in_use, view.max_channels) == (5, 20)
 
@@ -167,20 +178,100 @@ async def test_given_a_campaign_that_is_paused_when_its_pacer_is_let_go_then_wha
 
     await paces.keep_only([])
 
-    assert paces.decisions() == {}
+    assert paces._by_campaign == {}
     assert await store.decisions.snapshot(CAMPAIGN.id, CAMPAIGN.mode) is not None
 
 
-async def test_given_no_call_log_when_a_risky_campaign_is_paced_then_it_is_not_known_and_not_guessed() -> None:
-    store = MemoryStore()
-    paces = Paces(Clock(), store.decisions)
+class HandClock(Clock):
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        super().__init__()
+
+    def now(self) -> float:
+        return self.seconds
+
+
+class Counts:
+    """A call log that can be counted, or not."""
+
+    def __init__(self) -> None:
+        self.counts: tuple[int, int] | None = None
+
+    async def save_snapshot(self, campaign_id: int, mode: str, snapshot: Mapping[str, Any], now: datetime) -> None: ...
+
+    async def snapshot(self, campaign_id: int, mode: str) -> tuple[dict[str, Any], datetime] | None:
+        return None
+
+    async def abandonment(self, campaign_id: int, since: datetime) -> tuple[int, int]:
+        if self.counts is None:
+            raise DatabaseUnavailable("the statement took too long")
+        return self.counts
+
+
+def decided(pace: Pace, at: float = 1.0) -> PacingDecision:
+    """What the pacer does with two free agents."""
+    agents = [an_agent("1001", AgentState.AVAILABLE), an_agent("1002", AgentState.AVAILABLE)]
+    return pace.pacer.decide(view_of(CAMPAIGN, rosters(agents, {1: Sharer()}, [1])[1], [], at))
+
+
+@pytest.mark.parametrize("mode", [DialMode.PREDICTIVE, DialMode.POWER], ids=str)
+async def test_given_the_call_log_was_not_counted_yet_then_the_budget_is_unknown_until_it_is(mode: DialMode) -> None:
+    clock, log = HandClock(), Counts()
+    paces, campaign = Paces(clock, log), replace(CAMPAIGN, mode=mode)
+    pace = await paces.of(campaign, 10.0)
+    unknown = decided(pace)
+    assert (unknown.place, unknown.reason) in ((2, "free_agents"), (2, "budget_unknown"))
+
+    log.counts = (0, 500)
+    assert (await paces.of(campaign, 10.0)) is pace
+    assert decided(pace, 2.0).place == 2, "it is not asked again at once"
+    clock.seconds += 1.0
+    await paces.of(campaign, 10.0)
+    assert decided(pace, 3.0).reason in ("predicted", "calls_per_second")
+
+    log.counts = None
+    clock.seconds += 10.0
+    await paces.of(campaign, 10.0)
+    again = decided(pace, 14.0)
+    assert (again.place, again.reason) == (unknown.place, unknown.reason)
+
+
+async def test_given_power_over_the_cap_then_one_line_each_until_the_answers_are_earned() -> None:
+    clock, log = HandClock(), Counts()
+    paces, campaign = Paces(clock, log), replace(CAMPAIGN, mode=DialMode.POWER, impulse_factor=4.0)
+    for counts, place, reason in (
+        ((1, 0), 8, "lines_per_free_agent"),
+        ((3, 60), 2, "cap_reached"),
+        ((3, 70), 8, "lines_per_free_agent"),
+    ):
+        log.counts = counts
+        clock.seconds += 10.0
+        found = decided(await paces.of(campaign, 10.0), clock.seconds)
+        assert (found.place, found.reason) == (place, reason), counts
+
+
+async def test_given_a_person_who_is_lost_then_it_is_told_at_once_and_once_and_counts_before_the_log_has_it() -> None:
+    clock, log = HandClock(), Counts()
+    log.counts = (2, 100)
+    paces = Paces(clock, log)
+    pace = await paces.of(CAMPAIGN, 10.0)
+    pace.pacer = ear = Ear()  # type: ignore[assignment]
+    hears_the_message = a_call("a", CallState.SAFE_HARBOUR, answered_at=0.0, given_up_at=2.0)
+    paces.lost(hears_the_message)
+    assert [event.kind for event in ear.heard] == ["abandoned"]
+
+    clock.seconds += 10.0
     await paces.of(CAMPAIGN, 10.0)
-    store.is_away = True
-    paces._by_campaign[1].budget_at = float("-inf")
-    with pytest.raises(DatabaseUnavailable):
-        await paces.of(CAMPAIGN, 10.0)
-    view = view_of(CAMPAIGN, rosters([an_agent("1001", AgentState.AVAILABLE)], {}, [1])[1], [], 100.0)
-    assert paces._by_campaign[1].pacer.decide(view).place <= 1
+    paces.ended(replace(hears_the_message, state=CallState.ENDED, disposition=Disposition.ABANDONED))
+    log.counts = (3, 101)
+    clock.seconds += 10.0
+    await paces.keep()
+    await paces.of(CAMPAIGN, 10.0)
+
+    assert [event.kind for event in ear.heard] == ["abandoned"]
+    assert ear.counts == [(3, 101), (3, 101)]
 
 
 def test_given_a_window_of_30_days_then_the_pacer_counts_over_them() -> None:
