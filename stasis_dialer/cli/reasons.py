@@ -28,6 +28,7 @@ MEANINGS: Final = {
     "asterisk_away": "the connection to Asterisk is down",
     "database_away": "the database cannot be reached",
     "trunks_left_alone": "every trunk of the campaign keeps refusing calls; each is tried again by itself",
+    "caller_ids_used_up": "every number of caller_ids has had its calls of the day, or rests",
     "unknown_trunk": "the campaign names a trunk that the configuration does not have",
     "unknown_mode": "this release does not dial in this mode",
     "failed": "an error of the dialer's own; its log has the details",

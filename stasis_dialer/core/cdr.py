@@ -43,6 +43,8 @@ def record(call: Call, app: str, to_utc: Callable[[float], datetime]) -> CallRec
         hung_up_by=call.hung_up_by,
         is_end_estimated=not call.is_end_seen,
         timeline=tuple((to_utc(when), what) for when, what in call.timeline),
+        caller_id=call.caller_id,
+        direction=call.direction,
         tries=tuple(RefusedTry(t.trunk, t.leg_id, to_utc(t.at), t.cause, t.tech_cause) for t in call.tries),
     )
 

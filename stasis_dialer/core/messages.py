@@ -143,6 +143,7 @@ class TrunkFound(Event):
 
     trunk: Trunk
     create: CreateLeg
+    caller_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 
+from stasis_dialer.core.caller_ids import CallerIds
 from stasis_dialer.core.options import Amd, Numbers
 from stasis_dialer.core.trunks import Breaker, Failover
 
@@ -72,6 +73,13 @@ class CallStatus(StrEnum):
     RINGING = "ringing"
     CONNECTED = "connected"
     FINISHED = "finished"
+
+
+class Direction(StrEnum):
+    """Who called whom."""
+
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
 
 
 class LineStatus(StrEnum):
@@ -145,6 +153,7 @@ class Campaign:
     trunks: tuple[str, ...] = ()
     """Names of the trunks to use, in order; empty: every trunk of the configuration in its order."""
     caller_id: str | None = None
+    caller_ids: CallerIds = field(default_factory=CallerIds)
     ring_timeout_seconds: float = 30.0
     answer_deadline_seconds: float = 2.0
     safe_harbour_media: str | None = None
@@ -273,6 +282,9 @@ class CallRecord:
     timeline: tuple[tuple[datetime, str], ...] = ()
     tries: tuple[RefusedTry, ...] = ()
     """The tries before the one that `trunk` and the causes tell of."""
+    caller_id: str | None = None
+    """The number that the customer saw, or called."""
+    direction: Direction = Direction.OUTBOUND
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from stasis_dialer.core.caller_ids import bare
 from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, LeadOutcome, LeadStatus
 from stasis_dialer.db.database import Database, Statements, placeholders
 from stasis_dialer.db.reservation import LEASE_EXPIRED, PROCESSED
@@ -127,6 +128,23 @@ class Calls:
             values += [started, started, before.call_id]
         condition = f"WHERE {' AND '.join(where)} " if where else ""
         return await self._select(f"{condition}ORDER BY start_time DESC, unique_id DESC LIMIT %s", *values, limit)
+
+    async def caller_id_counts(self, since: datetime) -> dict[str, int]:
+        """How many calls showed each number since then, by number without plus."""
+        text = self._database.clock.text(since)
+
+        async def count(statements: Statements) -> list[list[Any]]:
+            return await statements.rows(
+                "SELECT JSON_ARRAY(caller_id, COUNT(*)) FROM discador_chamadas "
+                "WHERE start_time >= %s AND caller_id IS NOT NULL AND direction = 'outbound' GROUP BY caller_id",
+                text,
+            )
+
+        rows = await self._database.run(count, may_repeat=True)
+        counts: dict[str, int] = {}
+        for number, calls in rows:
+            counts[bare(number)] = counts.get(bare(number), 0) + calls
+        return counts
 
     async def calls_per_hour(self, since: datetime, until: datetime) -> float:
         """The legacy's answer: calls started in the window, an hour."""

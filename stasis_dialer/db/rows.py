@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, Fault, Lead, LeadStatus, RefusedTry
+from stasis_dialer.core.model import CallRecord, CallStatus, Direction, Disposition, Fault, Lead, LeadStatus, RefusedTry
 from stasis_dialer.db.clock import LegacyClock, utc_moment, utc_text
 
 W = TypeVar("W", bound=StrEnum)
@@ -50,6 +50,8 @@ CALL_COLUMNS: Final = (
     "hung_up_by",
     "timeline",
     "tries",
+    "caller_id",
+    "direction",
     "is_end_estimated",
     "status",
 )
@@ -129,6 +131,8 @@ def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:
         record.hung_up_by and record.hung_up_by[:_WORD_LENGTH],
         timeline_text(record.timeline),
         tries_text(record.tries),
+        record.caller_id and record.caller_id[:_EXTENSION_LENGTH],
+        record.direction.value,
         1 if record.is_end_estimated else 0,
         record.status.value,
     )
@@ -162,6 +166,8 @@ def call_from(row: Sequence[Any], clock: LegacyClock) -> CallRecord:
         is_end_estimated=bool(row[-2]),
         timeline=timeline_from(row[24]),
         tries=tries_from(row[25]),
+        caller_id=row[26],
+        direction=word(Direction, row[27], Direction.OUTBOUND),
     )
 
 

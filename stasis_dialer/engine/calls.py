@@ -19,6 +19,7 @@ from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.model import Campaign, Reservation, Trunk
 from stasis_dialer.core.numbers import dial_endpoint, masked
 from stasis_dialer.engine.actor import Actor
+from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.ids import Ids
@@ -68,6 +69,7 @@ class Calls:
         journal: Journal,
         desk: Seats,
         trunks: Trunks,
+        caller_ids: CallerIdBook,
         ids: Ids,
         app: str,
         listeners: Sequence[Listener],
@@ -78,6 +80,7 @@ class Calls:
         self._journal = journal
         self._desk = desk
         self._trunks = trunks
+        self._caller_ids = caller_ids
         self._ids = ids
         self._app = app
         self._listeners = listeners
@@ -96,9 +99,21 @@ class Calls:
             endpoint = dial_endpoint(trunk, reservation.number)
         except NumberRefused as error:
             endpoint, refused = "", str(error)
-        create = m.CreateLeg(reservation.call_id, endpoint, leg_variables(reservation.call_id, campaign, trunk))
+        pooled = self._caller_ids.take(campaign, reservation.number)
+        if pooled is None and campaign.caller_ids.numbers:
+            refused = refused or "every caller id of the campaign has had its calls of the day"
+        caller_id = pooled or campaign.caller_id or trunk.caller_id
+        variables = leg_variables(reservation.call_id, campaign, trunk, caller_id)
+        create = m.CreateLeg(reservation.call_id, endpoint, variables)
         call, commands = call_machine.start(
-            reservation.call_id, campaign, reservation.lead, reservation.number, trunk, create, self._clock.now()
+            reservation.call_id,
+            campaign,
+            reservation.lead,
+            reservation.number,
+            trunk,
+            create,
+            self._clock.now(),
+            caller_id,
         )
         log.info(
             "call-placed",
@@ -114,7 +129,7 @@ class Calls:
         if not refused:
             self.adopt(call, commands)
             return
-        log.error("number-refused-by-trunk", call_id=call.call_id, trunk=trunk.name, why=refused)
+        log.error("call-refused", call_id=call.call_id, trunk=trunk.name, why=refused)
         self._dispatcher.post(self.adopt(call), m.OriginateRejected(0, refused))
 
     def adopt(self, call: Call, commands: Iterable[m.Command] = ()) -> Actor[Call]:
@@ -193,8 +208,11 @@ class Calls:
                 refused_by=before,
                 tech_cause=call.tech_cause,
             )
-            variables = leg_variables(call.call_id, call.campaign, gate.trunk)
-            return m.TrunkFound(gate.trunk, m.CreateLeg(self._ids.again(call.call_id), endpoint, variables))
+            is_trunks = call.trunk is not None and call.caller_id == call.trunk.caller_id
+            caller_id = gate.trunk.caller_id if is_trunks else call.caller_id
+            variables = leg_variables(call.call_id, call.campaign, gate.trunk, caller_id)
+            create = m.CreateLeg(self._ids.again(call.call_id), endpoint, variables)
+            return m.TrunkFound(gate.trunk, create, caller_id)
         return m.NoTrunk()
 
     def _finish(self, actor: Actor[Call]) -> None:
@@ -233,7 +251,7 @@ class Calls:
         self._on_end(call)
 
 
-def leg_variables(call_id: str, campaign: Campaign, trunk: Trunk) -> tuple[tuple[str, str], ...]:
+def leg_variables(call_id: str, campaign: Campaign, trunk: Trunk, caller_id: str | None) -> tuple[tuple[str, str], ...]:
     """What the customer's channel is given at its creation.
 
     Source: `/channels/create` has no callerId; the connected line is what reaches From (measured on 22.10.1).
@@ -244,7 +262,6 @@ def leg_variables(call_id: str, campaign: Campaign, trunk: Trunk) -> tuple[tuple
         ("SD_ATTEMPT", call_id),
         ("SD_CAMPAIGN", str(campaign.id)),
     ]
-    caller_id = campaign.caller_id or trunk.caller_id
     if caller_id:
         variables.append(("CONNECTEDLINE(num,i)", caller_id))
     for name, value in trunk.headers:

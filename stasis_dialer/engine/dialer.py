@@ -23,6 +23,7 @@ from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, DialMode
 from stasis_dialer.core.numbers import lead_number
 from stasis_dialer.core.pacing import PacingDecision, share_room
 from stasis_dialer.core.routing import Sharer
+from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import REFRESH_SECONDS, CampaignBook
 from stasis_dialer.engine.clock import Clock
@@ -93,6 +94,7 @@ class Dialer:
         calls: Calls,
         desk: Desk,
         trunks: Trunks,
+        caller_ids: CallerIdBook,
         leads: LeadStore,
         paces: Paces,
         decisions: DecisionLog,
@@ -106,6 +108,7 @@ class Dialer:
         self._calls = calls
         self._desk = desk
         self._trunks = trunks
+        self._caller_ids = caller_ids
         self._leads = leads
         self._paces = paces
         self._decisions = decisions
@@ -167,6 +170,7 @@ class Dialer:
         await self._paces.keep_only(campaign.id for campaign in active)
         self._latest = {c.id: self._latest[c.id] for c in active if c.id in self._latest}
         if active:
+            await self._caller_ids.refresh(active)
             self._turn = (self._turn + 1) % len(active)
             await self._dial_all(active[self._turn :] + active[: self._turn])
         await self._paces.keep()
@@ -286,6 +290,10 @@ class Dialer:
         """What the policy says, unless the list had no lead a moment ago."""
         campaign, pace, now = look.campaign, look.pace, self._clock.now()
         decision = pace.pacer.decide(view_of(campaign, roster, self._calls.of(campaign.id), now))
+        left = self._caller_ids.left(campaign)
+        if decision.place and left is not None and left < decision.place:
+            reason = decision.reason if left else "caller_ids_used_up"
+            decision = PacingDecision(left, decision.cancel, reason, decision.inputs)
         if decision.place and now < pace.empty_until:
             return replace(decision, place=0, reason="no_leads_due")
         return decision

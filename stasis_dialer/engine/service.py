@@ -20,6 +20,7 @@ from stasis_dialer.ari.events import ChannelDestroyed, PlaybackFinished, StasisS
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.engine import connection
+from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
@@ -84,6 +85,7 @@ class Service:
         self._dispatcher = Dispatcher(self.clock, Executor(transport, app).execute)
         self._journal = Journal(stores.calls, stores.agents)
         self._trunks = Trunks(settings.core_trunks(), self.clock, self.metrics)
+        self._caller_ids = CallerIdBook(self.clock, stores.calls)
         self._book = CampaignBook(stores.campaigns, settings.engine.safe_harbour_media)
         self._paces = Paces(self.clock, stores.decisions)
         self._desk = Desk(
@@ -104,6 +106,7 @@ class Service:
             self._journal,
             self._desk,
             self._trunks,
+            self._caller_ids,
             ids,
             app,
             (self.metrics, self._paces),
@@ -115,6 +118,7 @@ class Service:
             self._calls,
             self._desk,
             self._trunks,
+            self._caller_ids,
             stores.leads,
             self._paces,
             DecisionLog(self.clock, stores.decisions),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from stasis_dialer.engine.caller_ids import CallerIdLog
 from stasis_dialer.engine.campaigns import CampaignStore
 from stasis_dialer.engine.decision_log import DecisionStore
 from stasis_dialer.engine.dialer import LeadStore
@@ -23,7 +24,7 @@ class LeasedLeads(LeadStore, LeadById, Protocol):
     async def release_expired(self, now: datetime) -> Sequence[Any]: ...
 
 
-class Calls(CallStore, OpenCalls, Protocol):
+class Calls(CallStore, OpenCalls, CallerIdLog, Protocol):
     """Calls, on their way and at their end."""
 
 

@@ -7,13 +7,16 @@ in `core.options`.
 from __future__ import annotations
 
 from datetime import time
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, model_validator
 
 from stasis_dialer.core import options
+from stasis_dialer.core.caller_ids import CallerIds
 from stasis_dialer.core.model import AbandonWindow, ConnectMode, DialMode
 from stasis_dialer.settings.base import Strict, TimeZone
+
+PhoneNumber = Annotated[str, Field(pattern=r"^\+?[1-9][0-9]{6,14}$")]
 
 LAWFUL_RING_SECONDS: Final = 15.0
 """Shortest ringing before an unanswered call may be given up. Source: 16 CFR 310.4(b)(4)(ii)."""
@@ -46,6 +49,21 @@ class AmdSettings(Group):
     mode: options.AmdMode = options.AmdMode.OFF
 
 
+class CallerIdSettings(Group):
+    """A pool of numbers to show to callees; without one it is `caller_id`, or the trunk's."""
+
+    core: ClassVar[type[Any]] = CallerIds
+
+    numbers: tuple[PhoneNumber, ...] = ()
+    """Numbers to show, with country code; rotated by use."""
+    resting: tuple[PhoneNumber, ...] = ()
+    """Numbers of the pool that are not shown for now."""
+    match_area: bool = True
+    """Whether a number of the callee's own area code (DDD) goes first."""
+    max_calls_per_day: int | None = Field(default=None, ge=1, le=1_000_000)
+    """For each number, in the campaign's time zone; when all have had theirs, the campaign waits; null: no cap."""
+
+
 class NumberSettings(Group):
     """Which numbers may be imported and dialled, and how short ones are completed."""
 
@@ -70,6 +88,7 @@ class CampaignSettings(Strict):
     trunks: tuple[str, ...] = ()
     """Names of the trunks to use, in order; empty: all."""
     caller_id: str | None = Field(default=None, pattern=r"^\+?[0-9]{3,15}$")
+    caller_ids: CallerIdSettings = CallerIdSettings()
     ring_timeout_seconds: float = Field(default=30.0, ge=LAWFUL_RING_SECONDS, le=120)
     """How long the callee's telephone may ring; at least the lawful 15 s."""
     answer_deadline_seconds: float = Field(default=2.0, gt=0, le=30)

@@ -12,6 +12,7 @@ from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.model import Campaign, CampaignStatus, ConnectMode, Disposition, Trunk
 from stasis_dialer.db.leads import NewLead
+from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.decision_log import DecisionLog
@@ -59,9 +60,13 @@ class Floor:
         self.board.hear = self._hear
         self.board.person_at = self._person_at
         self.board.is_deaf = False
+        self.refusing: set[str] = before.refusing if before else set()
+        """Trunks whose calls are refused."""
+        self.board.refuses = lambda endpoint: endpoint.partition("@")[2] in self.refusing
         self.people: dict[str, Person] = before.people if before else {}
         self.anybody = before.anybody if before else Person(picks_up_after=3.0, hangs_up_after=30.0)
         self.trunks = Trunks(trunks or (TRUNK,), self.clock)
+        self.caller_ids = CallerIdBook(self.clock, self.store.calls)
         self.dispatcher = Dispatcher(self.clock, self.board.execute)
         self.journal = Journal(self.store.calls, self.store.agents)
         self.book = CampaignBook(self.store.campaigns, None)
@@ -86,6 +91,7 @@ class Floor:
             self.journal,
             self.desk,
             self.trunks,
+            self.caller_ids,
             self.ids,
             app,
             (Metrics(), self.paces),
@@ -97,6 +103,7 @@ class Floor:
             self.calls,
             self.desk,
             self.trunks,
+            self.caller_ids,
             self.store.leads,
             self.paces,
             DecisionLog(self.clock, self.store.decisions),

@@ -7,6 +7,7 @@ It passes the same contract suite as MariaDB (`tests/contract/db`). `is_away` ma
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from stasis_dialer.core.model import (
     CallStatus,
     Campaign,
     CampaignStatus,
+    Direction,
     Disposition,
     ExtensionStatus,
     Fault,
@@ -338,6 +340,17 @@ class MemoryCalls(_Repository):
             return taken_by_others
 
         return self._store.commit(write)
+
+    async def caller_id_counts(self, since: datetime) -> dict[str, int]:
+        def count() -> dict[str, int]:
+            shown = (
+                c.caller_id
+                for c in self._store.records.values()
+                if c.started_at and c.started_at >= since and c.direction is Direction.OUTBOUND
+            )
+            return dict(Counter(number.removeprefix("+") for number in shown if number))
+
+        return self._store.commit(count)
 
     async def open_calls(self, app: str) -> list[CallRecord]:
         def select() -> list[CallRecord]:

@@ -76,6 +76,9 @@ class Switchboard:
         """Whether the events' socket is away: what happens now is heard by nobody."""
         self.person_at: Callable[[str], Person] | None = None
         """Who sits at an endpoint; None: chance decides."""
+        self.created: list[m.CreateLeg] = []
+        self.refuses: Callable[[str], bool] = lambda endpoint: False
+        """Whether the trunk refuses a call to an endpoint at once."""
         self.dialled: list[tuple[float, str]] = []
         """When which endpoint was dialled."""
         self.channels: dict[str, Channel] = {}
@@ -103,6 +106,7 @@ class Switchboard:
     def _CreateLeg(self, command: m.CreateLeg) -> tuple[m.Event, ...]:
         if command.leg_id in self.channels:
             return (m.OriginateRejected(409),)
+        self.created.append(command)
         self.channels[command.leg_id] = Channel(command.leg_id, command.endpoint)
         self._tell(command.leg_id, m.LegCreated())
         return ()
@@ -116,6 +120,9 @@ class Switchboard:
         channel.is_dialled = True
         self.dialled.append((asyncio.get_running_loop().time(), channel.endpoint))
         self._later(channel, command.timeout_seconds, lambda: channel.is_up or self.end(channel.id, 19))
+        if self.refuses(channel.endpoint):
+            self._later(channel, 0.1, lambda: self.end(channel.id, 34, 503))
+            return ()
         if self.person_at is not None:
             self._ring(channel, self.person_at(channel.endpoint))
             return ()

@@ -31,6 +31,7 @@ from stasis_dialer.core.model import (
     Reservation,
     Trunk,
 )
+from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.desk import Desk
@@ -109,6 +110,9 @@ class Books:
         self._use()
         self.finished += closed
 
+    async def caller_id_counts(self, since: Any) -> dict[str, int]:
+        return {}
+
     async def find(self) -> list[Any]:
         return []
 
@@ -145,6 +149,7 @@ class World:
         self.books = Books(random, odds.request_fails)
         self.journal = Journal(self.books, self.books)
         self.trunks = Trunks(TRUNKS, self.clock)
+        self.caller_ids = CallerIdBook(self.clock, self.books)
         self.ids = Ids("app")
         self.frees = 0
         self.desk = Desk(
@@ -165,6 +170,7 @@ class World:
             self.journal,
             self.desk,
             self.trunks,
+            self.caller_ids,
             self.ids,
             "app",
             (Metrics(),),

@@ -39,9 +39,20 @@ def start(
     trunk: Trunk,
     create: m.CreateLeg,
     now: float,
+    caller_id: str | None = None,
 ) -> Step:
     """A new attempt whose reservation is committed, and the command that creates its leg."""
-    call = Call(call_id, campaign, lead, number, trunk, S.ORIGINATING, reserved_at=now, deadline=now + CREATE_SECONDS)
+    call = Call(
+        call_id,
+        campaign,
+        lead,
+        number,
+        trunk,
+        S.ORIGINATING,
+        reserved_at=now,
+        deadline=now + CREATE_SECONDS,
+        caller_id=caller_id,
+    )
     return call, (create,)
 
 

@@ -63,6 +63,7 @@ def found(call: Call, event: m.Event, now: float) -> Step:
         f"trunk {event.trunk.name}",
         state=S.ORIGINATING,
         trunk=event.trunk,
+        caller_id=event.caller_id,
         later_leg_id=event.create.leg_id,
         deadline=now + CREATE_SECONDS,
         cause=None,

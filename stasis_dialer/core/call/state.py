@@ -9,7 +9,7 @@ from typing import Final
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.evolve import evolve
-from stasis_dialer.core.model import Campaign, Disposition, Fault, Lead, Trunk
+from stasis_dialer.core.model import Campaign, Direction, Disposition, Fault, Lead, Trunk
 
 CREATE_SECONDS: Final = 10.0
 """For a channel to be created and to enter Stasis. Twice the request timeout; not measured."""
@@ -96,6 +96,9 @@ class Call:
     timeline: tuple[tuple[float, str], ...] = ()
     later_leg_id: str | None = None
     """The channel, when it is not that of the first try."""
+    caller_id: str | None = None
+    """The number that the customer saw, or called."""
+    direction: Direction = Direction.OUTBOUND
     tries: tuple[TrunkTry, ...] = ()
     """The tries before the present one: each was refused by its trunk."""
     is_trunk_known: bool = False

@@ -36,6 +36,7 @@ def answered(one: Reservation) -> CallRecord:
         answered_at=at(5),
         bridged_at=at(5.125),
         timeline=((at(0.25), "originating -[LegCreated]> ringing"), (at(5), "ringing -[Answered]> queued")),
+        caller_id="+551130000001",
         tries=(RefusedTry("carrier0", one.call_id, at(0.1), 34, 503), RefusedTry("carrier2", "leg-0", at(0.2))),
     )
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, LeadStatus
+from stasis_dialer.core.model import CallRecord, CallStatus, Direction, Disposition, LeadStatus
 from stasis_dialer.errors import CampaignNotFound
 from tests.contract.db.conftest import APP, LEASE_SECONDS, NOW, Story, at
 from tests.contract.db.records import answered, ended, outcome, placed
@@ -27,6 +27,15 @@ async def test_given_a_call_without_lead_when_saved_and_finished_then_it_is_kept
     assert await story.store.calls.finish([(over, None)]) == []
     assert await story.store.calls.get("manual-1") == over
     assert await story.store.calls.open_calls(APP) == []
+
+
+async def test_given_calls_of_the_day_then_each_shown_number_is_counted_however_it_is_written(story: Story) -> None:
+    shown = [("a", "+551130000001"), ("b", "551130000001"), ("c", "+551130000002"), ("d", None)]
+    await story.store.calls.save([CallRecord(id_, APP, started_at=at(10), caller_id=number) for id_, number in shown])
+    inbound = CallRecord("e", APP, started_at=at(10), caller_id="+551130000002", direction=Direction.INBOUND)
+    await story.store.calls.save([inbound, CallRecord("f", APP, started_at=NOW, caller_id="+551130000001")])
+    assert await story.store.calls.caller_id_counts(at(5)) == {"551130000001": 2, "551130000002": 1}
+    assert await story.store.calls.get("e") == inbound
 
 
 async def test_given_an_answered_call_when_finished_then_call_lead_and_counters_agree(story: Story) -> None:

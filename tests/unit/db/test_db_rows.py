@@ -28,7 +28,7 @@ def test_given_values_beyond_their_columns_when_written_then_they_are_cut() -> N
 
 def test_given_a_call_that_the_legacy_wrote_when_read_then_its_times_are_the_legacys() -> None:
     row: list[object] = ["17", "1001", "11987650001", "2026-03-02 09:00:00", "2026-03-02 09:00:05", None, 30]
-    row += [None] * 18 + [0, "desligada"]
+    row += [None] * 21 + [0, "desligada"]
     call = call_from(row, CLOCK)
     assert call.started_at == datetime(2026, 3, 2, 12, tzinfo=UTC)
     assert call.answered_at == datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
