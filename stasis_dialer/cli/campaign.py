@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stasis_dialer.cli.campaign_changes import (
+    as_campaign,
+    differences,
+    file_changes,
+    in_core_words,
+    read_pairs,
+    with_groups_filled,
+)
 from stasis_dialer.cli.context import Context, command, pass_context
 from stasis_dialer.cli.reasons import meaning
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, CampaignStatus
 from stasis_dialer.core.schedule import is_in_working_hours
 from stasis_dialer.db.campaigns import StoredCampaign
-from stasis_dialer.errors import DialerNotRunning, Refused
-from stasis_dialer.settings import CampaignFile, check_campaign, load_campaign, read_value
-from stasis_dialer.settings.campaign import core_value
+from stasis_dialer.db.store import Store
+from stasis_dialer.errors import CampaignNotFound, DialerNotRunning, Refused
+from stasis_dialer.settings import check_campaign, load_campaign
 
 
 @click.group()
@@ -83,7 +91,7 @@ async def create(context: Context, name: str | None, path: Path | None, pairs: t
     """
     given = load_campaign(path).model_dump(exclude_unset=True) if path else {}
     settings = given.pop("settings", {})
-    wanted = {**given, **settings, **_pairs(pairs)}
+    wanted = {**given, **settings, **read_pairs(pairs)}
     if name:
         wanted["name"] = name
     campaign_file = check_campaign(wanted)
@@ -108,28 +116,65 @@ async def set_(context: Context, name: str, pairs: tuple[str, ...], as_json: boo
     """
     async with context.store() as store:
         campaign = (await store.campaigns.get(name_or_id(name))).campaign
-        changes = _in_core_words(_pairs(pairs))
-        for key, value in changes.items():
-            group = getattr(campaign, key, None)
-            if isinstance(value, dict) and is_dataclass(group) and not isinstance(group, type):
-                changes[key] = asdict(group) | value
+        changes = with_groups_filled(campaign, in_core_words(read_pairs(pairs)))
         stored = await store.campaigns.update(campaign.id, changes, _actor(), datetime.now(UTC))
     show_one(_brief(stored), as_json)
 
 
-def _in_core_words(fields: dict[str, Any]) -> dict[str, Any]:
-    """The legacy's column names as a campaign's fields have them, with their values read."""
-    words = {"start_time": "window_start", "end_time": "window_end"}
-    return {words.get(key, key): _time_of_day(value) if key in words else value for key, value in fields.items()}
+@campaign.command()
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@pass_context
+@command
+async def diff(context: Context, path: Path, as_json: bool) -> None:
+    """What `campaign apply FILE` would change; nothing is changed. Ends with 1 when there is a difference.
+
+    \b
+    Example: stasis-dialer campaign diff spring.yaml
+    """
+    wanted = load_campaign(path)
+    async with context.store() as store:
+        current = await _by_name(store, wanted.name)
+    rows = differences(current.campaign if current else None, file_changes(wanted))
+    if not rows and current is None:
+        rows = [{"field": "name", "now": None, "file": wanted.name}]
+    show_list(rows, as_json, f"{wanted.name}: as the file says")
+    if rows:
+        raise click.exceptions.Exit(1)
 
 
-def _time_of_day(value: Any) -> time | None:
-    if value is None:
-        return None
+@campaign.command()
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@pass_context
+@command
+async def apply(context: Context, path: Path, as_json: bool) -> None:
+    """Make a campaign as its file says: a new one is created and paused, an old one is changed.
+
+    What the file does not mention stays as it is. A running dialer takes changes up within a second.
+
+    \b
+    Examples:
+      stasis-dialer campaign diff spring.yaml
+      stasis-dialer campaign apply spring.yaml
+    """
+    wanted = load_campaign(path)
+    now = datetime.now(UTC)
+    async with context.store() as store:
+        current = await _by_name(store, wanted.name)
+        if current is None:
+            stored = await store.campaigns.create(as_campaign(wanted), _actor(), now)
+        else:
+            changes = with_groups_filled(current.campaign, file_changes(wanted))
+            stored = await store.campaigns.update(current.campaign.id, changes, _actor(), now)
+    show_one(_brief(stored), as_json)
+
+
+async def _by_name(store: Store, name: str) -> StoredCampaign | None:
     try:
-        return time.fromisoformat(str(value))
-    except ValueError:
-        raise Refused(f"not a time of day: {value!r}; write it as 09:00") from None
+        return await store.campaigns.get(name)
+    except CampaignNotFound:
+        return None
 
 
 @campaign.command()
@@ -261,13 +306,6 @@ def _check_may_dial(context: Context, campaign: Campaign) -> None:
         raise Refused(f"unknown trunk: trunk={unknown[0]}; the configuration has {', '.join(known)}")
 
 
-def as_campaign(wanted: CampaignFile) -> Campaign:
-    """The file's model as the core's value."""
-    columns = wanted.model_dump(exclude={"settings", "start_time", "end_time"})
-    whole = Campaign(id=0, **columns, **{name: core_value(value) for name, value in wanted.settings})
-    return replace(whole, window_start=wanted.start_time, window_end=wanted.end_time)
-
-
 def name_or_id(text: str) -> int | str:
     """A campaign's id when only digits were given, else its name."""
     return int(text) if text.isdecimal() and len(text) < 10 else text
@@ -288,24 +326,6 @@ def _brief(stored: StoredCampaign) -> dict[str, Any]:
         "success_rate_percent": round(counters.success_rate, 1),
         "problems": "; ".join(stored.problems) or None,
     }
-
-
-def _pairs(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """The values by their keys; `amd.mode=off` is a value within the group `amd`."""
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--set")
-        group, dot, name = key.strip().partition(".")
-        if not dot:
-            values[group] = read_value(value)
-            continue
-        inner = values.setdefault(group, {})
-        if not isinstance(inner, dict) or not name:
-            raise click.BadParameter(f"{pair!r} is not GROUP.KEY=VALUE", param_hint="--set")
-        inner[name] = read_value(value)
-    return values
 
 
 def _actor() -> str:

@@ -228,6 +228,33 @@ def test_given_a_new_user_when_a_campaign_is_made_and_run_then_every_command_doe
     assert floor.ledger.disagreements() == []
 
 
+def test_given_a_campaigns_file_when_it_is_applied_then_diff_falls_silent_and_what_it_leaves_out_stays(
+    floor: Stage, tmp_path: Path
+) -> None:
+    dialer = floor.dialers[0]
+    path = tmp_path / "winter.yaml"
+    path.write_text("name: winter\nmax_channels: 20\nstart_time: 09:00\namd: {mode: off}\nwrap_up_seconds: 7\n")
+
+    before = dialer.cli("campaign", "diff", str(path), "--json")
+    made = dialer.cli("campaign", "apply", str(path), "--json")
+    same = dialer.cli("campaign", "diff", str(path))
+    changed = dialer.cli("campaign", "set", "winter", "max_channels=25", "end_time=18:00", "--json")
+    after = dialer.cli("campaign", "diff", str(path), "--json")
+    applied = dialer.cli("campaign", "apply", str(path), "--json")
+    shown = dialer.cli("campaign", "show", "winter", "--json")
+    refused = dialer.cli("campaign", "set", "winter", "amd.mode=guess", "colour.red=1")
+
+    assert before.code == REFUSED
+    assert {row["field"]: row["now"] for row in before.json}["max_channels"] is None
+    assert (made.code, made.json["status"], made.json["max_channels"]) == (DONE, "paused", 20)
+    assert (same.code, same.out) == (DONE, "winter: as the file says\n")
+    assert (changed.code, changed.json["max_channels"]) == (DONE, 25)
+    assert after.json == [{"field": "max_channels", "now": 25, "file": 20}]
+    assert (applied.code, applied.json["max_channels"]) == (DONE, 20)
+    assert (shown.json["window_start"], shown.json["window_end"]) == ("09:00:00", "18:00:00")
+    assert refused.code == REFUSED and "colour" in refused.err, refused.err
+
+
 def test_given_asterisk_is_away_when_the_dialer_starts_then_it_waits_and_is_ready_once_it_is_there(
     stage: Stage,
 ) -> None:

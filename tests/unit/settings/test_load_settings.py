@@ -243,3 +243,11 @@ def test_a_value_of_the_command_line_is_read_as_yaml(text: str, value: object) -
 def test_given_no_value_then_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="not a value"):
         read_value(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("off", "off"), ("no", "no"), ("on", "on"), ("true", True), ("False", False), ("null", None), ("10:30", "10:30")],
+)
+def test_a_word_stays_a_word_and_only_true_and_false_are_truths(text: str, value: object) -> None:
+    assert read_value(text) == value
