@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from stasis_dialer.core.call import Call
 from stasis_dialer.core.trunks import CircuitState
 
+AMD_BUCKETS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0)
 ANSWER_TO_AGENT_BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds; the goal is 0.05, the lawful limit 2."""
 
@@ -84,6 +85,19 @@ class Metrics:
             buckets=ANSWER_TO_AGENT_BUCKETS,
             registry=self.registry,
         )
+        self._amd = Counter(
+            "stasis_dialer_amd_results_total",
+            "What answered, as detection found",
+            ["campaign", "result"],
+            registry=self.registry,
+        )
+        self._amd_seconds = Histogram(
+            "stasis_dialer_amd_seconds",
+            "From the answer to the verdict",
+            ["campaign", "result"],
+            buckets=AMD_BUCKETS,
+            registry=self.registry,
+        )
         self.agents = Gauge("stasis_dialer_agents", "Agents by state", ["state"], registry=self.registry)
         self.journal_depth = Gauge(
             "stasis_dialer_journal_depth", "Records that wait for the database", registry=self.registry
@@ -101,15 +115,6 @@ class Metrics:
             "stasis_dialer_event_gaps_total", "Times that events may have been lost", registry=self.registry
         )
 
-        self._webhooks = Counter(
-            "stasis_dialer_webhooks_total",
-            "Messages to other systems: delivered, failed (and repeated), given_up, dropped",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self.webhook_depth = Gauge(
-            "stasis_dialer_webhook_depth", "Messages that wait for their receivers", registry=self.registry
-        )
         self._trunk_refusals = Counter(
             "stasis_dialer_trunk_refusals_total", "Calls that the carrier refused", ["trunk"], registry=self.registry
         )
@@ -125,10 +130,6 @@ class Metrics:
             ["trunk"],
             registry=self.registry,
         )
-
-    def webhook(self, outcome: str) -> None:
-        """A message to another system was sent, failed or was lost."""
-        self._webhooks.labels(outcome).inc()
 
     def trunk_told(self, trunk: str, is_fault: bool) -> None:
         """A call shows whether its trunk works."""
@@ -149,6 +150,16 @@ class Metrics:
 
     def answered(self, call: Call) -> None:
         """Somebody picked up; counted when it is clear what came of it."""
+
+    def sought(self, call: Call) -> None:
+        """An agent is wanted."""
+
+    def detected(self, call: Call) -> None:
+        """It was decided what had answered."""
+        result = str(call.amd_result)
+        self._amd.labels(call.campaign.name, result).inc()
+        if call.answered_at is not None and call.detected_at is not None:
+            self._amd_seconds.labels(call.campaign.name, result).observe(call.detected_at - call.answered_at)
 
     def joined(self, call: Call) -> None:
         """A customer is with an agent."""

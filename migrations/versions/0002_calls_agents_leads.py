@@ -17,6 +17,9 @@ ADDED_COLUMNS = (
     ("discador_chamadas", "tries", f"{JSON} NULL INVISIBLE"),
     ("discador_chamadas", "caller_id", "VARCHAR(20) NULL INVISIBLE"),
     ("discador_chamadas", "direction", "VARCHAR(10) NOT NULL DEFAULT 'outbound' INVISIBLE"),
+    ("discador_chamadas", "detected_at", "DATETIME(3) NULL INVISIBLE"),
+    ("discador_chamadas", "amd_result", "VARCHAR(20) NULL INVISIBLE"),
+    ("discador_chamadas", "amd_cause", "VARCHAR(64) NULL INVISIBLE"),
 )
 ADDED_INDICES = (("discador_chamadas", "ix_dialer_number", "destination_extension, start_time"),)
 

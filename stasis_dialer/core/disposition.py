@@ -71,6 +71,10 @@ class Ending:
     is_dialled: bool
     is_answered: bool
     is_bridged: bool
+    is_machine: bool = False
+    """A machine that no agent spoke to, or none should have."""
+    prompt_seconds: float | None = None
+    """How long the network spoke before it ended the call, when that may have been a voicemail prompt."""
     is_given_up_by_us: bool = False
     is_rung_out: bool = False
     is_seen: bool = True
@@ -80,6 +84,8 @@ class Ending:
 
 def classify(ending: Ending) -> Outcome:
     """The disposition and the fault; no fault where the call did what it was made for."""
+    if ending.is_machine:
+        return D.MACHINE, None
     if ending.is_bridged:
         return D.ANSWERED, None
     if ending.is_answered:
@@ -92,7 +98,10 @@ def classify(ending: Ending) -> Outcome:
         return D.NO_ANSWER, F.CALLEE
     if not ending.is_seen:
         return D.ERROR, F.UNKNOWN
-    return from_sip(ending.tech_cause) or Q850_CAUSES.get(ending.cause or 0, (D.ERROR, F.UNKNOWN))
+    outcome = from_sip(ending.tech_cause) or Q850_CAUSES.get(ending.cause or 0, (D.ERROR, F.UNKNOWN))
+    if outcome[0] is D.NO_ANSWER and ending.prompt_seconds is not None:
+        return D.VOICEMAIL, F.CALLEE
+    return outcome
 
 
 def from_sip(code: int | None) -> Outcome | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stasis_dialer.core.model import Disposition, Fault, Trunk
+from stasis_dialer.core.model import AmdResult, Disposition, Fault, Trunk
 
 # --- events ---------------------------------------------------------------------------------------------------------
 
@@ -116,6 +116,52 @@ class JoinFailed(Event):
 @dataclass(frozen=True, slots=True)
 class MessageEnded(Event):
     """The message was played to its end, or could not be played."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detected(Event):
+    """The dialplan's AMD() has decided what answered, and the leg is back. `cause` is its AMDCAUSE."""
+
+    result: AmdResult
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceHeard(Event):
+    """The leg is back from the dialplan's wait for silence; not `is_heard`: the other side never fell silent."""
+
+    is_heard: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DialplanRefused(Event):
+    """The leg could not be sent to the dialplan: it is still here."""
+
+
+@dataclass(frozen=True, slots=True)
+class TalkingStarted(Event):
+    """Somebody on the leg began to speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class TalkingFinished(Event):
+    """Somebody on the leg has spoken for so long, and is silent."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictDue(Event):
+    """So long after the answer, or (`is_talking`) after the first word, silence or speech itself is the verdict."""
+
+    is_talking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parted(Event):
+    """The leg has left the bridge."""
+
+    bridge_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +330,38 @@ class Join(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOut(Command):
+    """Take the leg out of the bridge; `Parted` follows."""
+
+    leg_id: str
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendToDialplan(Command):
+    """Let the leg leave the application for this context of the dialplan, which sends it back."""
+
+    leg_id: str
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchTalking(Command):
+    """Report when the leg's other side begins and ends to speak."""
+
+    leg_id: str
+    silence_seconds: float
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopWatching(Command):
+    """Report speech on the leg no more."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlayMessage(Command):
     """Play this media URI to the leg."""
 
@@ -304,6 +382,29 @@ class WithdrawSeek(Command):
     """
 
     is_agent_broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TellAnswered(Command):
+    """Somebody or something picked up: tell those who count."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellSought(Command):
+    """The call begins to want an agent; given at most once a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellDetected(Command):
+    """It is decided what answered; given at most once a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remind(Command):
+    """Hand this event to the call so many seconds from now, unless it is over."""
+
+    seconds: float
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,9 @@ class Disposition(StrEnum):
     ANSWERED = "answered"
     """A person answered and spoke with an agent."""
     MACHINE = "machine"
+    """An answering machine answered, and no agent spoke to it."""
+    VOICEMAIL = "voicemail"
+    """The network's voicemail spoke before an answer, by its signature: nothing was answered, nothing is charged."""
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     ABANDONED = "abandoned"
@@ -118,6 +121,14 @@ class Disposition(StrEnum):
     CANCELLED = "cancelled"
     """Given up by us before an answer: shutdown, or a call the pacing withdrew."""
     ERROR = "error"
+
+
+class AmdResult(StrEnum):
+    """What answered, as far as detection knows."""
+
+    HUMAN = "human"
+    MACHINE = "machine"
+    NOT_SURE = "not_sure"
 
 
 class Fault(StrEnum):
@@ -269,11 +280,16 @@ class CallRecord:
     dialled_at: datetime | None = None
     ringing_at: datetime | None = None
     answered_at: datetime | None = None
+    detected_at: datetime | None = None
+    """When it was decided what had answered."""
     bridged_at: datetime | None = None
     ended_at: datetime | None = None
     duration_seconds: int = 0
     disposition: Disposition | None = None
     fault: Fault | None = None
+    amd_result: AmdResult | None = None
+    amd_cause: str | None = None
+    """The rule that decided, in Asterisk's words (AMDCAUSE) or ours."""
     hangup_cause: int | None = None
     tech_cause: int | None = None
     hung_up_by: str | None = None

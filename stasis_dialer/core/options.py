@@ -10,13 +10,45 @@ class AmdMode(StrEnum):
     """How a machine is told from a person."""
 
     OFF = "off"
+    DIALPLAN = "dialplan"
+    """Asterisk's AMD() listens before an agent is sought."""
+    TALK_DETECT = "talk_detect"
+    """An agent is sought at once; how long the first utterance lasts decides meanwhile."""
+
+
+class MachineAction(StrEnum):
+    """What becomes of a machine that answered."""
+
+    HANG_UP = "hang_up"
+    MESSAGE = "message"
+    """A message is left after the beep."""
+    AGENT = "agent"
 
 
 @dataclass(frozen=True, slots=True)
 class Amd:
-    """Answering machine detection."""
+    """Answering machine detection.
+
+    Units: `_seconds` are seconds; `silence_threshold` is the level from 0 to 32767 below which a frame is silent.
+    """
 
     mode: AmdMode = AmdMode.OFF
+    on_machine: MachineAction = MachineAction.HANG_UP
+    is_not_sure_machine: bool = False
+    message_media: str | None = None
+    initial_silence_seconds: float = 2.5
+    greeting_seconds: float = 1.5
+    after_greeting_silence_seconds: float = 0.8
+    total_analysis_seconds: float = 5.0
+    min_word_seconds: float = 0.1
+    between_words_silence_seconds: float = 0.05
+    max_words: int = 3
+    max_word_seconds: float = 5.0
+    silence_threshold: int = 256
+    beep_silence_seconds: float = 1.5
+    beep_timeout_seconds: float = 45.0
+    prompt_min_seconds: float = 1.5
+    prompt_max_seconds: float = 25.0
 
 
 class Dedupe(StrEnum):

@@ -15,9 +15,11 @@ import structlog
 from stasis_dialer.core import call as call_machine
 from stasis_dialer.core import cdr, schedule
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.call import Call
+from stasis_dialer.core.call.screening import amd_options
 from stasis_dialer.core.model import Campaign, Reservation, Trunk
 from stasis_dialer.core.numbers import dial_endpoint, masked
+from stasis_dialer.core.options import AmdMode
 from stasis_dialer.engine.actor import Actor
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.clock import Clock
@@ -51,6 +53,10 @@ class Listener(Protocol):
     def placed(self, call: Call) -> None: ...
 
     def answered(self, call: Call) -> None: ...
+
+    def sought(self, call: Call) -> None: ...
+
+    def detected(self, call: Call) -> None: ...
 
     def joined(self, call: Call) -> None: ...
 
@@ -103,7 +109,7 @@ class Calls:
         if pooled is None and campaign.caller_ids.numbers:
             refused = refused or "every caller id of the campaign has had its calls of the day"
         caller_id = pooled or campaign.caller_id or trunk.caller_id
-        variables = leg_variables(reservation.call_id, campaign, trunk, caller_id)
+        variables = leg_variables(reservation.call_id, campaign, trunk, caller_id, self._app)
         create = m.CreateLeg(reservation.call_id, endpoint, variables)
         call, commands = call_machine.start(
             reservation.call_id,
@@ -166,7 +172,7 @@ class Calls:
             self._desk.seek(call)
         elif isinstance(command, m.WithdrawSeek):
             self._desk.withdraw(call.call_id, command.is_agent_broken)
-            if call.given_up_at is not None:
+            if call.given_up_at is not None and not call.is_machine:
                 for listener in self._listeners:
                     listener.lost(call)
         elif isinstance(command, m.TellJoined):
@@ -175,15 +181,37 @@ class Calls:
                 listener.joined(call)
         elif isinstance(command, m.Save):
             self._journal.save(cdr.record(call, self._app, self._clock.utc))
-            if call.state is CallState.QUEUED:
-                for listener in self._listeners:
-                    listener.answered(call)
         elif isinstance(command, m.TellTrunk):
             self._trunks.told(command.trunk, command.placed_at, command.is_fault)
         elif isinstance(command, m.SeekTrunk):
             self._dispatcher.post(actor, self._next_trunk(call))
         elif isinstance(command, m.Finish):
             self._finish(actor)
+        else:
+            return self._tell(actor, command)
+        return True
+
+    def _tell(self, actor: Actor[Call], command: m.Command) -> bool:
+        """Commands that only tell somebody."""
+        call = actor.machine
+        if isinstance(command, m.TellAnswered):
+            for listener in self._listeners:
+                listener.answered(call)
+        elif isinstance(command, m.TellSought):
+            for listener in self._listeners:
+                listener.sought(call)
+        elif isinstance(command, m.TellDetected):
+            log.info(
+                "detected",
+                call_id=call.call_id,
+                campaign_id=call.campaign.id,
+                amd_result=str(call.amd_result),
+                amd_cause=call.amd_cause,
+            )
+            for listener in self._listeners:
+                listener.detected(call)
+        elif isinstance(command, m.Remind):
+            self._dispatcher.post_later(actor, command.seconds, command.event)
         else:
             return False
         return True
@@ -210,7 +238,7 @@ class Calls:
             )
             is_trunks = call.trunk is not None and call.caller_id == call.trunk.caller_id
             caller_id = gate.trunk.caller_id if is_trunks else call.caller_id
-            variables = leg_variables(call.call_id, call.campaign, gate.trunk, caller_id)
+            variables = leg_variables(call.call_id, call.campaign, gate.trunk, caller_id, self._app)
             create = m.CreateLeg(self._ids.again(call.call_id), endpoint, variables)
             return m.TrunkFound(gate.trunk, create, caller_id)
         return m.NoTrunk()
@@ -251,8 +279,10 @@ class Calls:
         self._on_end(call)
 
 
-def leg_variables(call_id: str, campaign: Campaign, trunk: Trunk, caller_id: str | None) -> tuple[tuple[str, str], ...]:
-    """What the customer's channel is given at its creation.
+def leg_variables(
+    call_id: str, campaign: Campaign, trunk: Trunk, caller_id: str | None, app: str
+) -> tuple[tuple[str, str], ...]:
+    """What the customer's channel is given at its creation; the dialplan of detection reads the SD_ ones.
 
     Source: `/channels/create` has no callerId; the connected line is what reaches From (measured on 22.10.1).
     """
@@ -262,9 +292,26 @@ def leg_variables(call_id: str, campaign: Campaign, trunk: Trunk, caller_id: str
         ("SD_ATTEMPT", call_id),
         ("SD_CAMPAIGN", str(campaign.id)),
     ]
+    if campaign.amd.mode is not AmdMode.OFF:
+        variables += _detection_variables(campaign, app)
     if caller_id:
         variables.append(("CONNECTEDLINE(num,i)", caller_id))
     for name, value in trunk.headers:
         filled = value.format(attempt_id=call_id, campaign_id=campaign.id)
         variables.append((f"PJSIP_HEADER(add,{name})", filled))
     return tuple(variables)
+
+
+def _detection_variables(campaign: Campaign, app: str) -> list[tuple[str, str]]:
+    """What `dialplan/amd.conf` needs to bring the channel back to this application, or to end it with a message."""
+    amd = campaign.amd
+    variables = [
+        ("SD_APP", app),
+        ("SD_AMD_OPTIONS", amd_options(amd)),
+        ("SD_SILENCE", str(round(amd.beep_silence_seconds * 1000))),
+        ("SD_SILENCE_TIMEOUT", str(math.ceil(amd.beep_timeout_seconds))),
+    ]
+    kind, _, name = (campaign.safe_harbour_media or "").partition(":")
+    if kind == "sound" and name:
+        variables.append(("SD_SAFE_HARBOUR", name))
+    return variables

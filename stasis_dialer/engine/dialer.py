@@ -44,6 +44,10 @@ LARGEST_BATCH: Final = 100
 """Leads taken by one transaction."""
 
 
+UNDECIDED: Final = UNANSWERED | {CallState.DETECTING}
+"""Where a call may still come to want an agent."""
+
+
 class LeadStore(Protocol):
     """The database as the dialer needs it."""
 
@@ -251,7 +255,7 @@ class Dialer:
             call.campaign.id
             for call in self._calls.all()
             if call.state is CallState.QUEUED
-            or (call.state in UNANSWERED and call.campaign.mode is DialMode.PROGRESSIVE)
+            or (call.state in UNDECIDED and call.campaign.mode is DialMode.PROGRESSIVE)
         )
 
     def _room(self, campaigns: Sequence[Campaign], wants: Mapping[int, int]) -> dict[int, int]:

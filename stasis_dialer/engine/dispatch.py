@@ -100,6 +100,15 @@ class Dispatcher:
         if not actor.is_draining:
             self._drain(actor)
 
+    def post_later(self, actor: Actor[Any], seconds: float, event: m.Event) -> None:
+        """Hand an event to an object after a while, unless it is not live any more."""
+
+        def arrive() -> None:
+            if self._actors.get(actor.id) is actor:
+                self.post(actor, event)
+
+        asyncio.get_running_loop().call_later(max(0.0, seconds), arrive)
+
     def apply(self, actor: Actor[Any], machine: Any, commands: Iterable[m.Command]) -> None:
         """Put in what a pure step other than an event has made of the object."""
         was_draining, actor.is_draining = actor.is_draining, True

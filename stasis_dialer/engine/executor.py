@@ -38,6 +38,10 @@ class Executor:
             m.CreateBridge: self._create_bridge,
             m.DestroyBridge: self._destroy_bridge,
             m.Join: self._join,
+            m.TakeOut: self._take_out,
+            m.SendToDialplan: self._send_to_dialplan,
+            m.WatchTalking: self._watch_talking,
+            m.StopWatching: self._stop_watching,
             m.PlayMessage: self._play,
         }
 
@@ -127,6 +131,42 @@ class Executor:
             log.warning("join-failed", leg=command.leg_id, bridge=command.bridge_id, why=str(error))
             return (m.JoinFailed(command.bridge_id, str(error), isinstance(error, AriNotFound)),)
         return (m.Joined(command.bridge_id),)
+
+    async def _take_out(self, command: m.TakeOut) -> tuple[m.Event, ...]:
+        """A leg that is in no bridge (409, 422) has left it."""
+        path = f"/bridges/{quote(command.bridge_id, safe='')}/removeChannel"
+        try:
+            await self._transport.request("POST", path, (("channel", command.leg_id),))
+        except (AriConflict, AriUnprocessable, AriNotFound):
+            return (m.Parted(command.bridge_id),)
+        except (AriError, AriUnavailable) as error:
+            log.warning("take-out-failed", leg=command.leg_id, bridge=command.bridge_id, why=str(error))
+            return NOTHING
+        return (m.Parted(command.bridge_id),)
+
+    async def _send_to_dialplan(self, command: m.SendToDialplan) -> tuple[m.Event, ...]:
+        query = (("context", command.context), ("extension", "s"), ("priority", "1"))
+        try:
+            await self._transport.request("POST", f"{_channel(command.leg_id)}/continue", query)
+        except (AriTimeout, AriUnavailable, AriNotFound):
+            return NOTHING
+        except AriError as error:
+            log.warning("dialplan-refused", leg=command.leg_id, context=command.context, why=str(error))
+            return (m.DialplanRefused(),)
+        return NOTHING
+
+    async def _watch_talking(self, command: m.WatchTalking) -> tuple[m.Event, ...]:
+        """Source: "core show function TALK_DETECT": silence in milliseconds, then the level."""
+        value = f"{round(command.silence_seconds * 1000)},{command.threshold}"
+        await self._set(command.leg_id, "TALK_DETECT(set)", value)
+        return NOTHING
+
+    async def _stop_watching(self, command: m.StopWatching) -> tuple[m.Event, ...]:
+        await self._set(command.leg_id, "TALK_DETECT(remove)", "")
+        return NOTHING
+
+    async def _set(self, leg_id: str, name: str, value: str) -> None:
+        await self._try("POST", f"{_channel(leg_id)}/variable", (("variable", name), ("value", value)))
 
     async def _play(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
         path = f"{_channel(command.leg_id)}/play/{quote(f'{command.leg_id}-message', safe='')}"

@@ -36,6 +36,7 @@ SNAPSHOT_SECONDS: Final = 60.0
 OUTCOMES: Final = {
     Disposition.BUSY: "busy",
     Disposition.NO_ANSWER: "no_answer",
+    Disposition.VOICEMAIL: "no_answer",
     Disposition.CANCELLED: "cancelled",
     Disposition.MACHINE: "machine",
 }
@@ -98,6 +99,8 @@ class Paces:
         self._lost: dict[str, _Lost] = {}
         self.turns = Turns()
         """How many shared agents each campaign had."""
+        self._machines: set[str] = set()
+        """Calls of machines that an agent has or had."""
 
     async def of(self, campaign: Campaign, calls_per_second: float) -> Pace:
         """The campaign's pacer; a new one goes on from what was kept.
@@ -183,10 +186,23 @@ class Paces:
         self._observe(call, "placed", call.reserved_at)
 
     def answered(self, call: Call) -> None:
-        """Somebody picked up; without machine detection this is a person who wants an agent."""
+        """Somebody or something picked up."""
         at = self._clock.now()
         self._observe(call, "answered", at, age=at - call.reserved_at)
-        self._observe(call, "human", at)
+
+    def sought(self, call: Call) -> None:
+        """It counts as a person from here on: an agent is wanted."""
+        at = self._clock.now()
+        self._observe(call, "human", at, age=at - (call.answered_at or at))
+
+    def detected(self, call: Call) -> None:
+        """A machine that never wanted an agent is an answer that came to nothing; one that has an agent talks."""
+        if not call.is_machine:
+            return
+        if call.bridged_at is not None:
+            self._machines.add(call.call_id)
+        elif call.waits_since is None:
+            self._observe(call, "result", self._clock.now(), outcome="machine")
 
     def joined(self, call: Call) -> None:
         """Customer and agent talk."""
@@ -201,12 +217,15 @@ class Paces:
     def ended(self, call: Call) -> None:
         """The attempt is over."""
         at = self._clock.now()
+        self._machines.discard(call.call_id)
         if call.disposition is Disposition.ABANDONED:
             self.lost(call)
             self._lost[call.call_id].logged_at = at + WRITING_SECONDS
             return
         self._lost.pop(call.call_id, None)
-        if call.answered_at is None and call.disposition is not None:
+        if call.disposition is Disposition.MACHINE and call.waits_since is not None and call.bridged_at is None:
+            self._observe(call, "result", at, outcome="machine")
+        elif call.answered_at is None and call.disposition is not None:
             outcome = OUTCOMES.get(call.disposition, "failed")
             self._observe(call, "result", at, outcome=outcome, age=at - call.reserved_at)
 
@@ -217,7 +236,9 @@ class Paces:
             return
         if before is not None and was in (AgentState.ON_CALL, AgentState.WRAP_UP):
             kind = "talk_ended" if was is AgentState.ON_CALL else "wrap_up_ended"
-            outcome = "human" if was is AgentState.ON_CALL else None
+            outcome = None
+            if was is AgentState.ON_CALL:
+                outcome = "machine" if before.call_id in self._machines else "human"
             self._tell(
                 before.campaign_id, PacingEvent(kind, after.since, outcome=outcome, value=after.since - before.since)
             )
@@ -304,6 +325,9 @@ def view_of(campaign: Campaign, roster: Roster, live: Iterable[Call], now: float
             c.call_id: c.reserved_at if c.ringing_at is None else c.ringing_at
             for c in calls
             if c.state is CallState.RINGING
+        },
+        detecting_since={
+            c.call_id: now if c.answered_at is None else c.answered_at for c in calls if c.state is CallState.DETECTING
         },
         waiting=sum(1 for c in calls if c.state is CallState.QUEUED),
         max_channels=campaign.max_channels,

@@ -20,13 +20,16 @@ from stasis_dialer.ari import AriError, Transport
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent, found_again
 from stasis_dialer.core.call import JOIN_SECONDS, RING_SLACK_SECONDS, Call, CallState, TrunkTry
+from stasis_dialer.core.call.screening import DIALPLAN_SECONDS
 from stasis_dialer.core.model import AgentSession, AgentState, CallRecord, Campaign, Lead
+from stasis_dialer.core.options import AmdMode
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.ids import Ids
+from stasis_dialer.engine.translate import AMD_STATUSES
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import AriUnavailable
 
@@ -197,14 +200,21 @@ class Recovery:
             return
         if call.state is CallState.ORIGINATING and call.dialled_at is None:
             self._post(call.call_id, m.LegCreated())
+        self._catch_up_detection(call, channel)
         event = {"Ringing": m.Ringing(), "Up": m.Answered()}.get(str(channel.get("state")))
         if event is not None and call.state in (CallState.ORIGINATING, CallState.RINGING):
             self._post(call.call_id, event)
         bridge = seen.bridge_of(call.leg_id)
         if bridge is not None and bridge == call.bridge_id:
             self._post(call.call_id, m.Joined(bridge))
-        if call.state is CallState.SAFE_HARBOUR:
+        if call.state in (CallState.SAFE_HARBOUR, CallState.LEAVING_MESSAGE):
             self._post(call.call_id, m.MessageEnded())
+
+    def _catch_up_detection(self, call: Call, channel: Mapping[str, Any]) -> None:
+        """A leg that came back from the dialplan unheard tells by its variables what was found there."""
+        event = came_back(call, channel, self._app)
+        if event is not None:
+            self._post(call.call_id, event)
 
     def _catch_up_agent(self, agent: Agent, seen: Seen) -> None:
         """A leg that is still being created has its own deadline; one that was up tells all by being there."""
@@ -227,6 +237,8 @@ class Recovery:
         elif call.state is CallState.BRIDGED and call.agent is not None:
             if call.agent_leg_id not in seen.bridges.get(seen.bridge_of(call.leg_id) or "", ()):
                 self._post(call.call_id, m.AgentLost(call.agent))
+        elif call.state in (CallState.DETECTING, CallState.AWAITING_BEEP):
+            self._catch_up_detection(call, seen.channels[call.leg_id])
         elif call.state is CallState.ORIGINATING:
             self._post(call.call_id, m.StopRequested())
 
@@ -262,6 +274,19 @@ def is_in_app(channel: Mapping[str, Any], app: str) -> bool:
     """Whether a channel waits in this Stasis application."""
     dialplan = channel.get("dialplan") or {}
     return dialplan.get("app_name") == "Stasis" and str(dialplan.get("app_data", "")).split(",")[0] == app
+
+
+def came_back(call: Call, channel: Mapping[str, Any], app: str) -> m.Event | None:
+    """What a leg that is in our application again would have said when it came back from the dialplan."""
+    if not is_in_app(channel, app):
+        return None
+    variables = channel.get("channelvars") or {}
+    if call.state is CallState.DETECTING:
+        result = AMD_STATUSES.get(str(variables.get("AMDSTATUS") or "unknown"))
+        return m.Detected(result, str(variables.get("AMDCAUSE") or "")) if result else None
+    if call.state is CallState.AWAITING_BEEP and variables.get("WAITSTATUS"):
+        return m.SilenceHeard(variables["WAITSTATUS"] == "SILENCE")
+    return None
 
 
 def talking_pairs(legs: Mapping[str, str], sessions: Sequence[AgentSession], seen: Seen) -> dict[str, AgentSession]:
@@ -316,6 +341,10 @@ def revive_call(
         dialled_at=reserved_at if record.dialled_at is None else at(record.dialled_at),
         ringing_at=mark(record.ringing_at),
         answered_at=answered_at,
+        waits_since=waits_since(record, campaign, at),
+        detected_at=mark(record.detected_at),
+        amd_result=record.amd_result,
+        amd_cause=record.amd_cause,
         timeline=(*((at(moment), what) for moment, what in record.timeline), (now, "recovered")),
         later_leg_id=None if leg_id == record.call_id else leg_id,
         tries=tuple(TrunkTry(t.trunk, t.leg_id, at(t.at), True, t.cause, t.tech_cause) for t in record.tries),
@@ -332,12 +361,39 @@ def revive_call(
             bridge_id=seen.bridge_of(leg_id) or record.bridge_id,
         )
     if answered_at is not None:
-        deadline = max(now, answered_at + campaign.answer_deadline_seconds)
-        return replace(call, state=CallState.QUEUED, deadline=deadline)
+        return _revive_answered(call, channel or {}, now)
     if state == "Ringing":
         deadline = max(now, reserved_at + campaign.ring_timeout_seconds + RING_SLACK_SECONDS)
         return replace(call, state=CallState.RINGING, deadline=deadline)
     return call
+
+
+def waits_since(record: CallRecord, campaign: Campaign, at: Callable[[datetime], float]) -> float | None:
+    """When the customer began to wait for an agent, as far as the row knows."""
+    is_judged_first = campaign.amd.mode is AmdMode.DIALPLAN
+    moment = record.detected_at if is_judged_first else record.answered_at
+    return None if moment is None else at(moment)
+
+
+def _revive_answered(call: Call, channel: Mapping[str, Any], now: float) -> Call:
+    """Answered and with nobody: in detection, on the way to a message, or waiting for an agent.
+
+    A leg that left for detection and has no verdict yet is in the dialplan, or came back while nobody listened.
+    """
+    amd = call.campaign.amd
+    variables = channel.get("channelvars") or {}
+    is_in_dialplan = bool(channel) and (channel.get("dialplan") or {}).get("app_name") != "Stasis"
+    if call.is_for_nobody:
+        deadline = now + amd.beep_timeout_seconds + DIALPLAN_SECONDS
+        return replace(call, state=CallState.AWAITING_BEEP, deadline=deadline)
+    is_undecided = amd.mode is AmdMode.DIALPLAN and call.amd_result is None
+    if is_undecided and (is_in_dialplan or variables.get("AMDSTATUS")):
+        deadline = now + amd.total_analysis_seconds + DIALPLAN_SECONDS
+        return replace(call, state=CallState.DETECTING, deadline=deadline)
+    since = call.waits_since if call.waits_since is not None else call.answered_at
+    assert since is not None
+    deadline = max(now, since + call.campaign.answer_deadline_seconds)
+    return replace(call, state=CallState.QUEUED, waits_since=since, deadline=deadline)
 
 
 def revive_agent(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from stasis_dialer.ari import events
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.model import AmdResult
 
 Heard = tuple[str, m.Event]
 """Id of the leg, and what happened."""
@@ -19,7 +20,18 @@ def translate(event: Any) -> Heard | None:
 
 
 def _stasis_start(event: Any) -> Heard | None:
+    """A leg of ours that begins, or that comes back from the dialplan with what it found there."""
+    word = event.args[0] if event.args else ""
+    if word == AMD_ENTRY:
+        verdict = AMD_STATUSES.get(_argument(event.args, 2))
+        return (event.channel.id, m.Detected(verdict, _argument(event.args, 3))) if verdict else None
+    if word == SILENCE_ENTRY:
+        return event.channel.id, m.SilenceHeard(_argument(event.args, 2) == "SILENCE")
     return event.channel.id, m.LegCreated()
+
+
+def _argument(arguments: Any, number: int) -> str:
+    return str(arguments[number]) if len(arguments) > number else ""
 
 
 def _state_change(event: Any) -> Heard | None:
@@ -46,10 +58,28 @@ def _playback_finished(event: Any) -> Heard | None:
     return (leg_id, m.MessageEnded()) if kind == "channel" else None
 
 
+def _talking_started(event: Any) -> Heard | None:
+    return event.channel.id, m.TalkingStarted()
+
+
+def _talking_finished(event: Any) -> Heard | None:
+    return event.channel.id, m.TalkingFinished(event.duration / 1000)
+
+
 def _digit(event: Any) -> Heard | None:
     return event.channel.id, m.DigitPressed(event.digit)
 
 
+AMD_ENTRY: Final = "amd"
+SILENCE_ENTRY: Final = "silence"
+"""First arguments of `Stasis()` in dialplan/amd.conf."""
+AMD_STATUSES: Final[dict[str, AmdResult]] = {
+    "HUMAN": AmdResult.HUMAN,
+    "MACHINE": AmdResult.MACHINE,
+    "NOTSURE": AmdResult.NOT_SURE,
+    "": AmdResult.NOT_SURE,
+}
+"""HANGUP is no verdict: the leg's end follows."""
 STATES: Final[dict[str, m.Event]] = {"Ringing": m.Ringing(), "Up": m.Answered()}
 DIAL_STATUSES: Final[dict[str, m.Event]] = {
     "RINGING": m.Ringing(),
@@ -64,6 +94,8 @@ READERS: Final[dict[type[Any], Callable[[Any], Heard | None]]] = {
     events.ChannelDestroyed: _destroyed,
     events.PlaybackFinished: _playback_finished,
     events.ChannelDtmfReceived: _digit,
+    events.ChannelTalkingStarted: _talking_started,
+    events.ChannelTalkingFinished: _talking_finished,
 }
 
 KEPT: Final = frozenset({"ApplicationReplaced", "RESTResponse"})

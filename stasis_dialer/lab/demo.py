@@ -46,7 +46,7 @@ EXPECTED: Final = {
     Fate.DEAD_AIR: Disposition.ANSWERED,
     Fate.BUSY: Disposition.BUSY,
     Fate.NO_ANSWER: Disposition.NO_ANSWER,
-    Fate.VOICEMAIL_PROMPT: Disposition.NO_ANSWER,
+    Fate.VOICEMAIL_PROMPT: Disposition.VOICEMAIL,
     Fate.CONGESTION: Disposition.CONGESTION,
     Fate.UNALLOCATED: Disposition.INVALID_NUMBER,
     Fate.REJECTED: Disposition.REJECTED,

@@ -6,6 +6,7 @@ in `core.options`.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import time
 from typing import Annotated, Any, ClassVar, Final
 
@@ -22,10 +23,20 @@ LAWFUL_RING_SECONDS: Final = 15.0
 """Shortest ringing before an unanswered call may be given up. Source: 16 CFR 310.4(b)(4)(ii)."""
 
 
+MEDIA: Final = r"^(sound|recording|number|digits|characters|tone):[A-Za-z0-9_./-]{1,200}$"
+"""What ARI can play. Source: Asterisk 22, rest-api/api-docs/channels.json, play."""
+
+
 class Group(Strict):
     """Settings of one topic; `core` is their frozen value in the core."""
 
     core: ClassVar[type[Any]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_core(cls, raw: Any) -> Any:
+        """A campaign that is written again brings the core's own value."""
+        return asdict(raw) if isinstance(raw, cls.core) else raw
 
     def to_core(self) -> Any:
         """The group as the core knows it."""
@@ -47,6 +58,48 @@ class AmdSettings(Group):
     core: ClassVar[type[Any]] = options.Amd
 
     mode: options.AmdMode = options.AmdMode.OFF
+    """off; dialplan: AMD() listens first, then an agent is sought (2 to 3 s more silence for a person); talk_detect: an
+    agent is sought at once, the length of the first utterance decides meanwhile (a weaker verdict).
+    """
+    on_machine: options.MachineAction = options.MachineAction.HANG_UP
+    """hang_up; message: leave `message_media` after the beep; agent: an agent gets it like a person."""
+    is_not_sure_machine: bool = False
+    """Whether what is neither clearly a person nor clearly a machine (dead air) is taken for a machine; off, so that
+    nobody who answered shyly is hung up on.
+    """
+    message_media: str | None = Field(default=None, pattern=MEDIA)
+    """What is left on a machine, as an ARI media URI (sound:NAME)."""
+    initial_silence_seconds: float = Field(default=2.5, gt=0, le=10)
+    """Nobody has spoken for so long after the answer: not a greeting. AMD()'s own default."""
+    greeting_seconds: float = Field(default=1.5, gt=0, le=10)
+    """A first utterance that lasts longer is a machine's. AMD()'s own default."""
+    after_greeting_silence_seconds: float = Field(default=0.8, gt=0, le=5)
+    """So much silence after the first words is a person's; every person waits for it. AMD()'s own default."""
+    total_analysis_seconds: float = Field(default=5.0, ge=1, le=20)
+    """The longest time for a verdict; then it is not sure."""
+    min_word_seconds: float = Field(default=0.1, ge=0, le=1)
+    between_words_silence_seconds: float = Field(default=0.05, ge=0, le=1)
+    max_words: int = Field(default=3, ge=1, le=50)
+    """More words than this are a machine's; "Alô, quem fala?" has three."""
+    max_word_seconds: float = Field(default=5.0, gt=0, le=20)
+    silence_threshold: int = Field(default=256, ge=1, le=32767)
+    """Level below which a moment is silence; a street is above 128."""
+    beep_silence_seconds: float = Field(default=1.5, ge=0.5, le=10)
+    """So much silence means that greeting and beep are over; more than the pause between the two."""
+    beep_timeout_seconds: float = Field(default=45.0, ge=5, le=180)
+    """No such silence for so long: hung up without a message."""
+    prompt_min_seconds: float = Field(default=1.5, ge=0, le=60)
+    """Early media (before an answer) that the network ends as unanswered after this long, at least, is a voicemail
+    prompt: disposition `voicemail`, whatever the mode.
+    """
+    prompt_max_seconds: float = Field(default=25.0, ge=0, le=120)
+    """And at most so long: more is a ringback tone; 0: never voicemail."""
+
+    @model_validator(mode="after")
+    def _has_a_message(self) -> AmdSettings:
+        if self.on_machine is options.MachineAction.MESSAGE and self.message_media is None:
+            raise ValueError("on_machine: message needs message_media, what is to be said")
+        return self
 
 
 class CallerIdSettings(Group):

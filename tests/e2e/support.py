@@ -76,7 +76,7 @@ DISPOSITIONS = {
     Fate.DEAD_AIR: Disposition.ANSWERED,
     Fate.BUSY: Disposition.BUSY,
     Fate.NO_ANSWER: Disposition.NO_ANSWER,
-    Fate.VOICEMAIL_PROMPT: Disposition.NO_ANSWER,
+    Fate.VOICEMAIL_PROMPT: Disposition.VOICEMAIL,
     Fate.CONGESTION: Disposition.CONGESTION,
     Fate.UNALLOCATED: Disposition.INVALID_NUMBER,
     Fate.REJECTED: Disposition.REJECTED,
@@ -508,9 +508,9 @@ class Ledger:
             apart = abs((here.replace(tzinfo=UTC) - there).total_seconds())
             if apart > apart_seconds:
                 found.append(f"{name}: answer times are {apart:.3f} s apart")
-        if there is None and row["disposition"] in ("answered", "abandoned"):
+        if there is None and row["disposition"] in ("answered", "abandoned", "machine"):
             found.append(f"{name}: {row['disposition']} and never answered")
-        if there is not None and row["disposition"] not in ("answered", "abandoned"):
+        if there is not None and row["disposition"] not in ("answered", "abandoned", "machine"):
             found.append(f"{name}: answered and {row['disposition']}")
         return found
 

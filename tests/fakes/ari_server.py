@@ -31,10 +31,11 @@ class FarEnd:
     reject_after: float | None = None
     cause: int = 16
     tech_cause: int | None = None
+    speaks_for: float | None = None
 
 
 FAR_ENDS = {
-    "human": FarEnd(answer_after=0.02),
+    "human": FarEnd(answer_after=0.02, speaks_for=0.6),
     "quick_hangup": FarEnd(answer_after=0.02, hangup_after=0.03),
     "no_answer": FarEnd(),
     "busy": FarEnd(ring_after=None, reject_after=0.01, cause=17, tech_cause=486),
@@ -43,6 +44,8 @@ FAR_ENDS = {
     "rejected": FarEnd(ring_after=None, reject_after=0.01, cause=21, tech_cause=403),
 }
 
+CHANNEL_VARIABLES = ("SD_CAMPAIGN", "SD_ATTEMPT", "AMDSTATUS", "AMDCAUSE", "WAITSTATUS")
+"""As in asterisk/ari.conf."""
 CAUSES = {
     0: "Unknown",
     1: "Unallocated (unassigned) number",
@@ -136,6 +139,7 @@ class FakeAri:
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str]] = []
         self.amd_verdict = ("HUMAN", "HUMAN-800-800")
+        self.silence_verdict = "SILENCE"
         self.channels: dict[str, _Channel] = {}
         self.bridges: dict[str, _Bridge] = {}
         self.apps: dict[str, _App] = {}
@@ -399,6 +403,13 @@ class FakeAri:
         channel = self._in_stasis(channel_id)
         channel.variables[query["variable"]] = query.get("value", "")
         self._event("ChannelVarset", channel, variable=query["variable"], value=query.get("value", ""))
+        if query["variable"] == "TALK_DETECT(set)" and channel.far_end.speaks_for is not None:
+            milliseconds = round(channel.far_end.speaks_for * 1000)
+            self._soon(channel, 0.01, self._talking, channel, "ChannelTalkingStarted", {})
+            self._soon(channel, 0.03, self._talking, channel, "ChannelTalkingFinished", {"duration": milliseconds})
+
+    def _talking(self, channel: _Channel, kind: str, fields: Json) -> None:
+        self._event(kind, channel, **fields)
 
     def snoop(self, query: Json, channel_id: str, snoop_id: str = "") -> Any:
         target = self._channel(channel_id)
@@ -537,13 +548,25 @@ class FakeAri:
         """The contexts of the project's `dialplan/` that a test can send a channel to."""
         channel.context = context
         if context == "sd-amd":
-            app = channel.variables.get("SD_APP", "stasis_dialer")
-            args = ["amd", channel.variables.get("SD_ATTEMPT", ""), *self.amd_verdict]
-            self._soon(channel, 0.03, self._enter_stasis, channel, app, args)
+            verdict = dict(zip(("AMDSTATUS", "AMDCAUSE"), self.amd_verdict, strict=True))
+            self._soon(channel, 0.03, self._back, channel, "amd", verdict)
+        elif context == "sd-silence":
+            self._soon(channel, 0.03, self._back, channel, "silence", {"WAITSTATUS": self.silence_verdict})
         elif context == "sd-safe-harbour":
             self._soon(channel, 0.05, self._destroy, channel, 16)
         else:
             self._destroy(channel, 16)
+
+    def _back(self, channel: _Channel, entry: str, found: dict[str, str], tries: int = 0) -> None:
+        """Into the application with what was found; tried again while it is away, then the message and the end."""
+        channel.variables |= found
+        app = channel.variables.get("SD_APP", "stasis_dialer")
+        if self.apps.get(app) is not None and self.apps[app].socket is not None:
+            self._enter_stasis(channel, app, [entry, channel.variables.get("SD_ATTEMPT", ""), *found.values()])
+        elif tries < 10:
+            self._soon(channel, 0.2 * self.second, self._back, channel, entry, found, tries + 1)
+        else:
+            self._run_dialplan(channel, "sd-safe-harbour")
 
     def _destroy(self, channel: _Channel, cause: int, tech_cause: int | None = None) -> None:
         if self.channels.pop(channel.id, None) is None:
@@ -804,7 +827,7 @@ class FakeAri:
             },
             "creationtime": channel.created,
             "language": "en",
-            "channelvars": {name: channel.variables.get(name, "") for name in ("SD_CAMPAIGN", "SD_ATTEMPT")},
+            "channelvars": {name: channel.variables.get(name, "") for name in CHANNEL_VARIABLES},
         }
 
     def _forget_everything(self) -> None:

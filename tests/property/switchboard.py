@@ -14,6 +14,8 @@ from random import Random
 
 from stasis_dialer.ari import Response
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.call.screening import SILENCE_CONTEXT
+from stasis_dialer.engine.translate import AMD_STATUSES
 
 LEGS_THAT_TALK = 2
 """An agent and one customer: nobody else may ever hear them."""
@@ -37,6 +39,10 @@ class Channel:
     is_dialled: bool = False
     is_up: bool = False
     bridge: str | None = None
+    app: str = ""
+    """The application it is in; kept while it is in the dialplan."""
+    is_in_dialplan: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
 
     @property
@@ -107,7 +113,7 @@ class Switchboard:
         if command.leg_id in self.channels:
             return (m.OriginateRejected(409),)
         self.created.append(command)
-        self.channels[command.leg_id] = Channel(command.leg_id, command.endpoint)
+        self.channels[command.leg_id] = Channel(command.leg_id, command.endpoint, app="app")
         self._tell(command.leg_id, m.LegCreated())
         return ()
 
@@ -178,7 +184,7 @@ class Switchboard:
         channel = self.channels.get(command.leg_id)
         if command.bridge_id not in self.bridges:
             return (m.JoinFailed(command.bridge_id, "no bridge", is_bridge_gone=True),)
-        if channel is None:
+        if channel is None or channel.is_in_dialplan:
             return (m.JoinFailed(command.bridge_id, "no channel"),)
         channel.bridge = command.bridge_id
         if len(self.legs_in(command.bridge_id)) > LEGS_THAT_TALK:
@@ -188,9 +194,54 @@ class Switchboard:
 
     def _PlayMessage(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
         channel = self.channels.get(command.leg_id)
-        if channel is None:
+        if channel is None or channel.is_in_dialplan:
             return (m.MessageEnded(),)
         self._later(channel, 4.0, lambda: self._tell(channel.id, m.MessageEnded()))
+        return ()
+
+    def _TakeOut(self, command: m.TakeOut) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if channel is not None and channel.bridge == command.bridge_id:
+            channel.bridge = None
+        return (m.Parted(command.bridge_id),)
+
+    def _SendToDialplan(self, command: m.SendToDialplan) -> tuple[m.Event, ...]:
+        """Detection and the wait for silence take their time, and bring the leg back with what they found."""
+        channel = self.channels.get(command.leg_id)
+        if channel is None:
+            return ()
+        if channel.is_in_dialplan:
+            return (m.DialplanRefused(),)
+        channel.is_in_dialplan, channel.bridge = True, None
+        if command.context == SILENCE_CONTEXT:
+            status = self._random.choice(("SILENCE", "SILENCE", "TIMEOUT"))
+            self._later(channel, self._random.choice(RINGS), lambda: self._silent(channel, status))
+        else:
+            word = self._random.choice(("HUMAN", "MACHINE", "MACHINE", "NOTSURE"))
+            self._later(channel, self._random.choice((0.9, 2.5, 5.0)), lambda: self._judged(channel, word))
+        return ()
+
+    def _judged(self, channel: Channel, word: str) -> None:
+        channel.is_in_dialplan = False
+        channel.variables["AMDSTATUS"] = word
+        self._tell(channel.id, m.Detected(AMD_STATUSES[word], "RULE"))
+
+    def _silent(self, channel: Channel, status: str) -> None:
+        channel.is_in_dialplan = False
+        channel.variables["WAITSTATUS"] = status
+        self._tell(channel.id, m.SilenceHeard(status == "SILENCE"))
+
+    def _WatchTalking(self, command: m.WatchTalking) -> tuple[m.Event, ...]:
+        """Somebody speaks, or nobody does."""
+        channel = self.channels.get(command.leg_id)
+        if channel is None or self._random.random() < 0.2:
+            return ()
+        began, lasts = self._random.choice((0.1, 1.0, 3.0)), self._random.choice((0.4, 1.4, 6.0))
+        self._later(channel, began, lambda: self._tell(channel.id, m.TalkingStarted()))
+        self._later(channel, began + lasts + 0.8, lambda: self._tell(channel.id, m.TalkingFinished(lasts)))
+        return ()
+
+    def _StopWatching(self, command: m.StopWatching) -> tuple[m.Event, ...]:
         return ()
 
     # --- what recovery asks -----------------------------------------------------------------------------------------
@@ -206,7 +257,7 @@ class Switchboard:
         elif method == "DELETE":
             self._DestroyBridge(m.DestroyBridge(id_))
         elif kind == "channels":
-            return _json([{"id": c.id, "state": c.state} for c in self.channels.values()])
+            return _json([_channel_json(channel) for channel in self.channels.values()])
         else:
             return _json([{"id": b, "channels": self.legs_in(b)} for b in self.bridges])
         return Response(204)
@@ -222,7 +273,7 @@ class Switchboard:
 
     def arrive(self, leg_id: str) -> None:
         """A telephone called us: its channel is here."""
-        self.channels[leg_id] = Channel(leg_id)
+        self.channels[leg_id] = Channel(leg_id, app="app")
 
     def end(self, leg_id: str, cause: int, tech_cause: int | None = None) -> None:
         """The channel is destroyed, whoever wanted it."""
@@ -272,6 +323,11 @@ class Switchboard:
         channel.timers.append(asyncio.get_running_loop().call_later(seconds, action))
 
 
+def _channel_json(channel: Channel) -> dict[str, object]:
+    application = {"app_name": "AMD" if channel.is_in_dialplan else "Stasis", "app_data": channel.app}
+    return {"id": channel.id, "state": channel.state, "dialplan": application, "channelvars": channel.variables}
+
+
 def _json(content: object) -> Response:
     return Response(200, json.dumps(content).encode())
 
@@ -293,6 +349,8 @@ def _refused(command: m.Command) -> tuple[m.Event, ...]:
         return (m.OriginateRejected(500, "Allocation failed"),)
     if isinstance(command, m.DialLeg):
         return (m.DialRejected(500),)
+    if isinstance(command, m.SendToDialplan):
+        return (m.DialplanRefused(),)
     if isinstance(command, m.CreateBridge | m.Join):
         return (m.JoinFailed(command.bridge_id, "refused", is_bridge_gone=False),)
     return (m.MessageEnded(),) if isinstance(command, m.PlayMessage) else ()

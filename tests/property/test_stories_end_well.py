@@ -31,6 +31,7 @@ from stasis_dialer.core.model import (
     Reservation,
     Trunk,
 )
+from stasis_dialer.core.options import Amd, AmdMode, MachineAction
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
@@ -89,6 +90,13 @@ campaigns = st.builds(
     wrap_up_seconds=st.sampled_from([0.0, 0.0, 3.0, 20.0]),
     agent_ring_seconds=st.sampled_from([2.0, 10.0]),
     max_call_seconds=st.just(120.0),
+    amd=st.builds(
+        Amd,
+        st.sampled_from([AmdMode.OFF, AmdMode.OFF, *AmdMode]),
+        st.sampled_from(list(MachineAction)),
+        st.booleans(),
+        st.just("sound:call-us-back"),
+    ),
 )
 
 

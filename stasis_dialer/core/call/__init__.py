@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import dialling, ending, meeting, rerouting
+from stasis_dialer.core.call import dialling, ending, meeting, rerouting, screening
 from stasis_dialer.core.call.state import (
     AGENT_WANTED,
     CLOSING_SECONDS,
@@ -78,7 +78,7 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.ORIGINATING, m.DialRejected): dialling.dial_refused,
     (S.ORIGINATING, m.Ringing): dialling.ringing,
     (S.ORIGINATING, m.EarlyMedia): dialling.early_media,
-    (S.ORIGINATING, m.Answered): dialling.answered,
+    (S.ORIGINATING, m.Answered): screening.answered,
     (S.ORIGINATING, m.LegGone): rerouting.gone,
     (S.ORIGINATING, m.DeadlineReached): dialling.never_rang_out,
     (S.ORIGINATING, m.StopRequested): ending.stopped,
@@ -89,10 +89,15 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.REROUTING, m.DeadlineReached): rerouting.nowhere,
     (S.REROUTING, m.StopRequested): rerouting.stopped,
     (S.RINGING, m.EarlyMedia): dialling.early_media,
-    (S.RINGING, m.Answered): dialling.answered,
+    (S.RINGING, m.Answered): screening.answered,
     (S.RINGING, m.LegGone): ending.gone,
     (S.RINGING, m.DeadlineReached): dialling.never_rang_out,
     (S.RINGING, m.StopRequested): ending.stopped,
+    (S.DETECTING, m.Detected): screening.detected,
+    (S.DETECTING, m.DialplanRefused): screening.verdict_lost,
+    (S.DETECTING, m.LegGone): ending.gone,
+    (S.DETECTING, m.DeadlineReached): screening.verdict_lost,
+    (S.DETECTING, m.StopRequested): ending.stopped,
     (S.QUEUED, m.AgentReserved): meeting.agent_reserved,
     (S.QUEUED, m.AgentReady): meeting.agent_ready,
     (S.QUEUED, m.LegGone): ending.gone,
@@ -109,6 +114,16 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.BRIDGED, m.LegGone): ending.gone,
     (S.BRIDGED, m.DeadlineReached): ending.over,
     (S.BRIDGED, m.StopRequested): ending.stopped,
+    (S.AWAITING_BEEP, m.Parted): screening.parted,
+    (S.AWAITING_BEEP, m.SilenceHeard): screening.silence,
+    (S.AWAITING_BEEP, m.DialplanRefused): screening.no_way_to_the_beep,
+    (S.AWAITING_BEEP, m.LegGone): ending.gone,
+    (S.AWAITING_BEEP, m.DeadlineReached): ending.over,
+    (S.AWAITING_BEEP, m.StopRequested): ending.stopped,
+    (S.LEAVING_MESSAGE, m.MessageEnded): screening.message_left,
+    (S.LEAVING_MESSAGE, m.LegGone): ending.gone,
+    (S.LEAVING_MESSAGE, m.DeadlineReached): ending.over,
+    (S.LEAVING_MESSAGE, m.StopRequested): ending.stopped,
     (S.SAFE_HARBOUR, m.MessageEnded): ending.message_over,
     (S.SAFE_HARBOUR, m.Joined): ending.joined_too_late,
     (S.SAFE_HARBOUR, m.LegGone): ending.gone,
@@ -120,6 +135,16 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.CLOSING, m.Joined): ending.joined_too_late,
     (S.CLOSING, m.LegGone): ending.gone,
     (S.CLOSING, m.DeadlineReached): ending.still_closing,
+    **{
+        (state, kind): handler
+        for state in (S.QUEUED, S.OFFERING, S.BRIDGED)
+        for kind, handler in (
+            (m.Detected, screening.detected),
+            (m.TalkingStarted, screening.talking_started),
+            (m.TalkingFinished, screening.talking_finished),
+            (m.VerdictDue, screening.verdict_due),
+        )
+    },
 }
 
 LATE: Final[frozenset[type[m.Event]]] = frozenset(
@@ -136,6 +161,13 @@ LATE: Final[frozenset[type[m.Event]]] = frozenset(
         m.Joined,
         m.JoinFailed,
         m.MessageEnded,
+        m.Detected,
+        m.SilenceHeard,
+        m.DialplanRefused,
+        m.TalkingStarted,
+        m.TalkingFinished,
+        m.VerdictDue,
+        m.Parted,
         m.DigitPressed,
         m.StopRequested,
     }

@@ -49,13 +49,6 @@ def early_media(call: Call, event: m.Event, now: float) -> Step:
     return marked(call, now, "early_media", early_media_at=now), ()
 
 
-def answered(call: Call, event: m.Event, now: float) -> Step:
-    deadline = now + call.campaign.answer_deadline_seconds
-    queued = marked(call, now, "answered", state=S.QUEUED, answered_at=now, deadline=deadline)
-    queued, told = trunk_works(queued)
-    return queued, (m.SeekAgent(), m.Save(), *told)
-
-
 def never_rang_out(call: Call, event: m.Event, now: float) -> Step:
     rung_out = marked(call, now, "deadline", is_rung_out=call.dialled_at is not None)
     return close(rung_out, now, by="dialer")

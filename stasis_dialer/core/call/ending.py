@@ -70,6 +70,8 @@ def gone(call: Call, event: m.Event, now: float) -> Step:
             is_dialled=call.dialled_at is not None,
             is_answered=call.answered_at is not None,
             is_bridged=call.bridged_at is not None,
+            is_machine=call.is_for_nobody or (call.is_machine and call.bridged_at is None),
+            prompt_seconds=_prompt_seconds(call, now),
             is_given_up_by_us=is_ours,
             is_rung_out=call.is_rung_out,
             is_seen=event.is_seen,
@@ -104,3 +106,18 @@ def as_last_try(call: Call, now: float) -> Step:
         )
     )
     return finish(evolve(call, cause=tried.cause, tech_cause=tried.tech_cause), now, disposition, fault)
+
+
+def _prompt_seconds(call: Call, now: float) -> float | None:
+    """How long the network spoke, when that has the signature of a voicemail prompt: not before the ringing (then it
+    is the ringback), not for long, and ended by the network.
+    """
+    amd = call.campaign.amd
+    if call.early_media_at is None or call.answered_at is not None or call.state is S.CLOSING:
+        return None
+    if call.ringing_at is not None and call.ringing_at > call.early_media_at:
+        return None
+    if call.dialled_at is None or now - call.dialled_at >= call.campaign.ring_timeout_seconds:
+        return None
+    seconds = now - call.early_media_at
+    return seconds if amd.prompt_min_seconds <= seconds <= amd.prompt_max_seconds else None

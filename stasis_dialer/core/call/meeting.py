@@ -63,9 +63,10 @@ def agent_lost(call: Call, event: m.Event, now: float) -> Step:
 
 
 def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
-    """Back to the queue under the deadline that began with the answer; when it is over, that was the last agent."""
-    assert call.answered_at is not None
-    deadline = call.answered_at + call.campaign.answer_deadline_seconds
+    """Back to the queue under the deadline that began with the first wait; when it is over, that was the last agent."""
+    since = call.waits_since if call.waits_since is not None else call.answered_at
+    assert since is not None
+    deadline = since + call.campaign.answer_deadline_seconds
     queued = evolve(
         call,
         state=S.QUEUED,
@@ -102,7 +103,7 @@ def _give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
     """The deadline for an agent has passed: the message, or the end when there is none."""
     withdrawn = marked(call, now, "given up", given_up_at=now, is_joining=False)
     media = call.campaign.safe_harbour_media
-    if media is None:
+    if media is None or call.is_machine:
         closing, commands = close(withdrawn, now, by="dialer")
         return closing, (m.WithdrawSeek(is_agent_broken), *commands)
     playing = evolve(withdrawn, state=S.SAFE_HARBOUR, deadline=now + MESSAGE_SECONDS)

@@ -9,7 +9,8 @@ from typing import Final
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.evolve import evolve
-from stasis_dialer.core.model import Campaign, Direction, Disposition, Fault, Lead, Trunk
+from stasis_dialer.core.model import AmdResult, Campaign, Direction, Disposition, Fault, Lead, Trunk
+from stasis_dialer.core.options import MachineAction
 
 CREATE_SECONDS: Final = 10.0
 """For a channel to be created and to enter Stasis. Twice the request timeout; not measured."""
@@ -19,6 +20,8 @@ JOIN_SECONDS: Final = 5.0
 """For a leg to enter a bridge: a request's timeout. Measured: 2.4 ms on Asterisk 22.10."""
 MESSAGE_SECONDS: Final = 30.0
 """The longest safe-harbour message. Not measured."""
+LOST: Final = "lost"
+"""The cause of a verdict that never came: whoever it is counts as a person, whatever the setting says."""
 CLOSING_SECONDS: Final = 3.0
 """Between two looks for a leg that was hung up and whose end was not seen. Not measured."""
 
@@ -34,6 +37,8 @@ class CallState(StrEnum):
     QUEUED = "queued"
     OFFERING = "offering"
     BRIDGED = "bridged"
+    AWAITING_BEEP = "awaiting_beep"
+    LEAVING_MESSAGE = "leaving_message"
     SAFE_HARBOUR = "safe_harbour"
     CLOSING = "closing"
     ENDED = "ended"
@@ -77,6 +82,13 @@ class Call:
     answered_at: float | None = None
     offered_at: float | None = None
     bridged_at: float | None = None
+    waits_since: float | None = None
+    """When the customer first waited for an agent: at the answer, or when a person was detected."""
+    detected_at: float | None = None
+    amd_result: AmdResult | None = None
+    amd_cause: str | None = None
+    talk_started_at: float | None = None
+    """The first utterance, where the speech itself is watched."""
     given_up_at: float | None = None
     """When the deadline for an agent passed."""
     ended_at: float | None = None
@@ -108,6 +120,18 @@ class Call:
     def leg_id(self) -> str:
         """The customer's channel: the first try's has the attempt's id."""
         return self.later_leg_id or self.call_id
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether it is taken for a machine."""
+        if self.amd_result is AmdResult.NOT_SURE:
+            return self.campaign.amd.is_not_sure_machine and self.amd_cause != LOST
+        return self.amd_result is AmdResult.MACHINE
+
+    @property
+    def is_for_nobody(self) -> bool:
+        """Whether it is a machine that no agent shall have."""
+        return self.is_machine and self.campaign.amd.on_machine is not MachineAction.AGENT
 
 
 Step = tuple[Call, tuple[m.Command, ...]]

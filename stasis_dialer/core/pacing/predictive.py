@@ -101,6 +101,7 @@ class PredictivePacer:
         self._changes += 1
 
     def _ended(self, event: PacingEvent) -> None:
+        self._asked.pop(event.attempt_id or "", None)
         if event.outcome == "machine":
             self._ledger.judged(event, is_person=False)
         else:

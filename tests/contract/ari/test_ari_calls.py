@@ -92,8 +92,45 @@ async def test_a_leg_comes_back_from_amd_with_a_second_stasis_start_and_the_verd
     assert back.args[:2] == ["amd", "a-1"]
     assert back.args[2] in ("HUMAN", "MACHINE", "NOTSURE")
     assert back.channel.state == "Up"
+    variables = (await client.channels.get(channelId=channel_id)).json["channelvars"]
+    assert [variables["AMDSTATUS"], variables["AMDCAUSE"]] == back.args[2:]
     await client.channels.hangup(channelId=channel_id)
     await heard.until(events.ChannelDestroyed, channel_id)
+
+
+async def test_a_leg_comes_back_from_the_wait_for_silence(
+    client: ari.Client, heard: Heard, ari_server: Server, app: str
+) -> None:
+    variables = {"SD_APP": app, "SD_ATTEMPT": "a-1", "SD_SILENCE": "500", "SD_SILENCE_TIMEOUT": "10"}
+    channel_id = await answered(client, heard, ari_server, variables=variables)
+    await client.channels.continueInDialplan(channelId=channel_id, context="sd-silence", extension="s", priority=1)
+    back = await heard.until(events.StasisStart, channel_id, times=2)
+    assert back.args == ["silence", "a-1", "SILENCE"]
+    assert (await client.channels.get(channelId=channel_id)).json["channelvars"]["WAITSTATUS"] == "SILENCE"
+
+
+async def test_a_leg_in_a_bridge_can_leave_for_the_dialplan_and_comes_back_in_no_bridge(
+    client: ari.Client, heard: Heard, ari_server: Server, app: str
+) -> None:
+    variables = {"SD_APP": app, "SD_ATTEMPT": "a-1"}
+    channel_id = await answered(client, heard, ari_server, variables=variables)
+    bridge = await client.bridges.create(bridgeId=new_id("b"), type="mixing")
+    await bridge.addChannel(channel=channel_id)
+    await client.channels.continueInDialplan(channelId=channel_id, context="sd-amd", extension="s", priority=1)
+    await heard.until(events.StasisStart, channel_id, times=2)
+    assert (await client.bridges.get(bridgeId=bridge.id)).json["channels"] == []
+    await bridge.destroy()
+
+
+async def test_given_speech_is_watched_when_the_called_party_says_hello_then_it_is_heard_with_its_length(
+    client: ari.Client, heard: Heard, ari_server: Server
+) -> None:
+    channel_id = await answered(client, heard, ari_server)
+    await client.channels.setChannelVar(channelId=channel_id, variable="TALK_DETECT(set)", value="500,256")
+    await heard.until(events.ChannelTalkingStarted, channel_id)
+    over = await heard.until(events.ChannelTalkingFinished, channel_id)
+    assert 100 <= over.duration <= 2000
+    await client.channels.setChannelVar(channelId=channel_id, variable="TALK_DETECT(remove)", value="")
 
 
 async def test_variables_reach_the_channel_and_channelvars_every_event(
@@ -104,7 +141,8 @@ async def test_variables_reach_the_channel_and_channelvars_every_event(
     )
     assert (await client.channels.getChannelVar(channelId=channel_id, variable="X")) == {"value": "y"}
     up = await heard.until_state(channel_id, "Up")
-    assert up.channel.channelvars == {"SD_ATTEMPT": "a 1", "SD_CAMPAIGN": "7"}
+    found = {"AMDSTATUS": "", "AMDCAUSE": "", "WAITSTATUS": ""}
+    assert up.channel.channelvars == {"SD_ATTEMPT": "a 1", "SD_CAMPAIGN": "7", **found}
     (listed,) = await client.channels.list()
     assert listed.json["channelvars"]["SD_ATTEMPT"] == "a 1"
 

@@ -10,7 +10,8 @@ from stasis_dialer.core import call as call_machine
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call
-from stasis_dialer.core.model import AgentState, Campaign, ConnectMode, Lead, LeadStatus, Trunk
+from stasis_dialer.core.model import AgentState, AmdResult, Campaign, ConnectMode, Lead, LeadStatus, Trunk
+from stasis_dialer.core.options import Amd, AmdMode, MachineAction
 
 NUMBER = "5511987654321"
 MESSAGE = "sound:sorry"
@@ -18,6 +19,11 @@ CAMPAIGN = Campaign(
     7, "spring", ring_timeout_seconds=30.0, answer_deadline_seconds=2.0, max_call_seconds=600.0, wrap_up_seconds=5.0
 )
 WITH_MESSAGE = Campaign(7, "spring", answer_deadline_seconds=2.0, safe_harbour_media=MESSAGE)
+DETECTS = Campaign(7, "spring", answer_deadline_seconds=2.0, amd=Amd(AmdMode.DIALPLAN))
+LEAVES_MESSAGE = Campaign(
+    7, "spring", amd=Amd(AmdMode.DIALPLAN, MachineAction.MESSAGE, message_media="sound:call-us-back")
+)
+MACHINE = m.Detected(AmdResult.MACHINE, "LONGGREETING-1500-1500")
 LEAD = Lead(70, 7, "Ana", NUMBER, attempts=1, status=LeadStatus.CALLING)
 TRUNK = Trunk("carrier", "PJSIP/{number}@carrier")
 ALWAYS_ON, ON_DEMAND = ConnectMode.ALWAYS_ON, ConnectMode.ON_DEMAND
@@ -80,6 +86,10 @@ def bridged(campaign: Campaign = CAMPAIGN, at: float = 10.0) -> CallStory:
     return joining(campaign, at).hears(m.Joined("b1"))
 
 
+def detecting(campaign: Campaign = DETECTS, at: float = 10.0) -> CallStory:
+    return ringing(campaign).hears(m.Answered(), at=at)
+
+
 def in_state(state: call_machine.CallState) -> Call:
     """A call that came to this state in the usual way."""
     states = call_machine.CallState
@@ -90,6 +100,9 @@ def in_state(state: call_machine.CallState) -> Call:
         states.QUEUED: queued(),
         states.OFFERING: joining(),
         states.BRIDGED: bridged(),
+        states.DETECTING: detecting(),
+        states.AWAITING_BEEP: detecting(LEAVES_MESSAGE).hears(MACHINE),
+        states.LEAVING_MESSAGE: detecting(LEAVES_MESSAGE).hears(MACHINE, m.SilenceHeard()),
         states.SAFE_HARBOUR: queued(WITH_MESSAGE).reaches_its_deadline(),
         states.CLOSING: bridged().hears(m.StopRequested()),
         states.ENDED: bridged().hears(m.LegGone(16)),
@@ -116,6 +129,13 @@ EVENTS: dict[type[m.Event], m.Event] = {
         m.Joined("b1"),
         m.JoinFailed("b1", "no"),
         m.MessageEnded(),
+        m.Detected(AmdResult.HUMAN, "HUMAN-800-800"),
+        m.SilenceHeard(),
+        m.DialplanRefused(),
+        m.TalkingStarted(),
+        m.TalkingFinished(0.4),
+        m.VerdictDue(is_talking=True),
+        m.Parted("b1"),
         m.DigitPressed("1"),
         m.DeadlineReached(),
         m.StopRequested(),

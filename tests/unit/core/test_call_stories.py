@@ -43,7 +43,7 @@ def outcome(story: CallStory) -> tuple[Disposition, Fault | None]:
 
 def test_given_an_always_on_agent_when_the_customer_answers_then_they_are_joined_by_one_request() -> None:
     story = ringing().hears(m.Answered(), at=10.0)
-    assert story.last == (m.SeekAgent(), m.Save())
+    assert story.last == (m.TellAnswered(), m.TellSought(), m.SeekAgent(), m.Save())
     story.hears(READY)
     assert story.last == (m.Join("c1", "b1"),)
     story.hears(m.Joined("b1"), at=10.05)

@@ -9,7 +9,7 @@ from stasis_dialer.core.call import EARLY, LATE, STAY, TRANSITIONS, CallState, a
 from stasis_dialer.errors import IllegalEvent
 from tests.unit.core.builders import EVENTS, in_state
 
-LIVE = [state for state in CallState if state not in (CallState.DETECTING, CallState.ENDED)]
+LIVE = [state for state in CallState if state is not CallState.ENDED]
 WITH_LEG = [state for state in LIVE if state is not CallState.REROUTING]
 """States in which there is something to hang up."""
 PAIRS = [(state, kind) for state in LIVE for kind in EVENTS]

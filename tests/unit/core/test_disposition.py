@@ -97,11 +97,20 @@ def test_given_a_code_that_ends_no_call_then_it_says_nothing(code: int | None) -
         ("bridged, whatever the cause", Ending(True, True, True, cause=34, tech_cause=503), (D.ANSWERED, None)),
         ("bridged, end not seen", Ending(True, True, True, is_seen=False), (D.ANSWERED, None)),
         ("answered, not bridged", Ending(True, True, False, cause=16), (D.ABANDONED, F.OURS)),
+        ("a machine", Ending(True, True, False, is_machine=True, cause=16), (D.MACHINE, None)),
+        ("a machine that an agent had", Ending(True, True, True, is_machine=True), (D.MACHINE, None)),
         ("answered, given up", Ending(True, True, False, is_given_up_by_us=True), (D.ABANDONED, F.OURS)),
         ("withdrawn", Ending(True, False, False, is_given_up_by_us=True, cause=16), (D.CANCELLED, F.OURS)),
         ("never dialled", Ending(False, False, False, cause=16), (D.ERROR, F.OURS)),
         ("rung out", Ending(True, False, False, is_rung_out=True, cause=127), (D.NO_ANSWER, F.CALLEE)),
         ("end not seen", Ending(True, False, False, is_seen=False), (D.ERROR, F.UNKNOWN)),
+        ("a prompt", Ending(True, False, False, prompt_seconds=4.0, cause=19), (D.VOICEMAIL, F.CALLEE)),
+        ("announced: busy", Ending(True, False, False, prompt_seconds=4.0, cause=17), (D.BUSY, F.CALLEE)),
+        (
+            "given up in a prompt",
+            Ending(True, False, False, is_rung_out=True, prompt_seconds=4.0),
+            (D.NO_ANSWER, F.CALLEE),
+        ),
         ("no cause at all", Ending(True, False, False), (D.NO_ANSWER, F.CALLEE)),
     ],
 )
@@ -115,7 +124,22 @@ flags = st.booleans()
 codes = st.one_of(st.none(), st.integers(-1, 800))
 
 
-@given(st.builds(Ending, flags, flags, flags, flags, flags, flags, codes, codes))
-def test_given_any_ending_then_there_is_an_answer_and_only_success_is_nobodys_fault(ending: Ending) -> None:
+endings = st.builds(
+    Ending,
+    is_dialled=flags,
+    is_answered=flags,
+    is_bridged=flags,
+    is_machine=flags,
+    prompt_seconds=st.one_of(st.none(), st.floats(0, 100)),
+    is_given_up_by_us=flags,
+    is_rung_out=flags,
+    is_seen=flags,
+    cause=codes,
+    tech_cause=codes,
+)
+
+
+@given(endings)
+def test_given_any_ending_then_there_is_an_answer_and_only_what_was_meant_is_nobodys_fault(ending: Ending) -> None:
     disposition, fault = classify(ending)
-    assert (fault is None) == (disposition is D.ANSWERED) == ending.is_bridged
+    assert (fault is None) == (disposition in (D.ANSWERED, D.MACHINE)) == (ending.is_bridged or ending.is_machine)

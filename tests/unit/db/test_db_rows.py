@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from stasis_dialer.core.model import CallRecord, CallStatus, LeadStatus
 from stasis_dialer.db.clock import LegacyClock
-from stasis_dialer.db.rows import call_from, call_values, lead_from, timeline_from
+from stasis_dialer.db.rows import CALL_COLUMNS, call_from, call_values, lead_from, timeline_from
 
 CLOCK = LegacyClock("America/Sao_Paulo")
 
@@ -28,7 +28,7 @@ def test_given_values_beyond_their_columns_when_written_then_they_are_cut() -> N
 
 def test_given_a_call_that_the_legacy_wrote_when_read_then_its_times_are_the_legacys() -> None:
     row: list[object] = ["17", "1001", "11987650001", "2026-03-02 09:00:00", "2026-03-02 09:00:05", None, 30]
-    row += [None] * 21 + [0, "desligada"]
+    row += [None] * (len(CALL_COLUMNS) - len(row) - 2) + [0, "desligada"]
     call = call_from(row, CLOCK)
     assert call.started_at == datetime(2026, 3, 2, 12, tzinfo=UTC)
     assert call.answered_at == datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)

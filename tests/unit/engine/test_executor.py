@@ -13,6 +13,8 @@ CREATE = m.CreateLeg(
 DIAL, ANSWER, HANG_UP, PROBE = m.DialLeg("c1", 29.6), m.AnswerLeg("c1"), m.HangUp("c1"), m.Probe("c1")
 BRIDGE, DESTROY, JOIN = m.CreateBridge("b1"), m.DestroyBridge("b1"), m.Join("c1", "b1")
 PLAY = m.PlayMessage("c1", "sound:sorry")
+TAKE_OUT, TO_DIALPLAN = m.TakeOut("c1", "b1"), m.SendToDialplan("c1", "sd-amd")
+WATCH, STOP_WATCHING = m.WatchTalking("c1", 0.8, 256), m.StopWatching("c1")
 PATHS = {
     CREATE: "/channels/create",
     DIAL: "/channels/c1/dial",
@@ -23,6 +25,10 @@ PATHS = {
     DESTROY: "/bridges/b1",
     JOIN: "/bridges/b1/addChannel",
     PLAY: "/channels/c1/play/c1-message",
+    TAKE_OUT: "/bridges/b1/removeChannel",
+    TO_DIALPLAN: "/channels/c1/continue",
+    WATCH: "/channels/c1/variable",
+    STOP_WATCHING: "/channels/c1/variable",
 }
 TIMEOUT, AWAY = ari.AriTimeout(), ari.AriUnavailable()
 NOT_FOUND, BAD = ari.AriNotFound(404, message="no"), ari.AriBadRequest(400, message="no")
@@ -52,6 +58,9 @@ async def run(command: m.Command, failure: Exception | None = None) -> tuple[tup
         (BRIDGE, "POST", {"type": "mixing", "name": "b1"}),
         (DESTROY, "DELETE", {}),
         (PLAY, "POST", {"media": "sound:sorry"}),
+        (TO_DIALPLAN, "POST", {"context": "sd-amd", "extension": "s", "priority": "1"}),
+        (WATCH, "POST", {"variable": "TALK_DETECT(set)", "value": "800,256"}),
+        (STOP_WATCHING, "POST", {"variable": "TALK_DETECT(remove)", "value": ""}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -79,6 +88,12 @@ async def test_a_bridge_is_created_under_its_own_id_so_that_it_may_be_repeated()
 async def test_a_join_that_works_is_an_event_of_its_own() -> None:
     events, transport = await run(JOIN)
     assert events == (m.Joined("b1"),)
+    assert transport.sent[0][2] == {"channel": "c1"}
+
+
+async def test_a_leg_that_is_taken_out_of_its_bridge_has_left_it() -> None:
+    events, transport = await run(TAKE_OUT)
+    assert events == (m.Parted("b1"),)
     assert transport.sent[0][2] == {"channel": "c1"}
 
 
@@ -114,6 +129,17 @@ async def test_ids_are_quoted_in_paths() -> None:
         (JOIN, LOADING, ()),
         (PLAY, CONFLICT, (m.MessageEnded(),)),
         (PLAY, AWAY, (m.MessageEnded(),)),
+        (TO_DIALPLAN, CONFLICT, (m.DialplanRefused(),)),
+        (TO_DIALPLAN, BROKEN, (m.DialplanRefused(),)),
+        (TO_DIALPLAN, NOT_FOUND, ()),
+        (TO_DIALPLAN, TIMEOUT, ()),
+        (TO_DIALPLAN, AWAY, ()),
+        (TAKE_OUT, WRONG, (m.Parted("b1"),)),
+        (TAKE_OUT, NOT_FOUND, (m.Parted("b1"),)),
+        (TAKE_OUT, TIMEOUT, ()),
+        (TAKE_OUT, AWAY, ()),
+        (WATCH, CONFLICT, ()),
+        (STOP_WATCHING, BROKEN, ()),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, tuple) else "",
 )
@@ -161,5 +187,6 @@ async def test_given_a_defect_of_ours_then_it_is_an_event_too() -> None:
 def test_every_command_for_asterisk_has_its_test() -> None:
     local = {m.SeekAgent, m.WithdrawSeek, m.TellJoined, m.TellCall, m.Save, m.Finish, m.EndSession, m.Command}
     local |= {m.SeekTrunk, m.TellTrunk}
+    local |= {m.TellAnswered, m.TellSought, m.TellDetected, m.Remind}
     remote = {item for item in vars(m).values() if isinstance(item, type) and issubclass(item, m.Command)} - local
     assert {type(command) for command in PATHS} == remote

@@ -12,16 +12,18 @@ from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.model import (
     AbandonWindow,
     AgentState,
+    AmdResult,
     Campaign,
     CampaignStatus,
     ConnectMode,
     DialMode,
     Disposition,
 )
+from stasis_dialer.core.options import Amd, AmdMode
 from stasis_dialer.core.pacing import PacingDecision, PacingEvent
 from stasis_dialer.core.routing import Sharer
 from stasis_dialer.engine.clock import Clock
-from stasis_dialer.engine.pacing import Pace, Paces, limits_of, rosters, view_of
+from stasis_dialer.engine.pacing import Pace, Paces, Roster, limits_of, rosters, view_of
 from stasis_dialer.errors import DatabaseUnavailable
 from tests.fakes.database import MemoryStore
 
@@ -111,10 +113,51 @@ def test_given_calls_in_every_state_when_viewed_then_each_counts_once() -> None:
 async def test_given_a_call_from_placing_to_talking_then_the_pacer_hears_each_step_once(ear: tuple[Paces, Ear]) -> None:
     paces, pacer = ear
     call = a_call("a", CallState.QUEUED, answered_at=14.0)
-    for tell in (paces.placed, paces.answered, paces.joined):
+    for tell in (paces.placed, paces.answered, paces.sought, paces.joined):
         tell(call)
     paces.ended(replace(call, state=CallState.ENDED, disposition=Disposition.ANSWERED))
     assert [event.kind for event in pacer.heard] == ["placed", "answered", "human", "connected"]
+
+
+MACHINES_HUNG_UP = Campaign(1, "spring", amd=Amd(AmdMode.DIALPLAN))
+
+
+async def test_given_a_machine_that_no_agent_gets_then_it_is_a_result_when_it_is_found_and_only_once(
+    ear: tuple[Paces, Ear],
+) -> None:
+    paces, pacer = ear
+    call = a_call("a", CallState.CLOSING, campaign=MACHINES_HUNG_UP, answered_at=14.0, amd_result=AmdResult.MACHINE)
+    paces.answered(call)
+    paces.detected(call)
+    paces.ended(replace(call, state=CallState.ENDED, disposition=Disposition.MACHINE))
+    assert [(event.kind, event.outcome) for event in pacer.heard] == [("answered", None), ("result", "machine")]
+
+
+async def test_given_a_machine_that_waited_for_an_agent_then_it_is_a_result_at_its_end(ear: tuple[Paces, Ear]) -> None:
+    paces, pacer = ear
+    call = a_call("a", CallState.CLOSING, answered_at=14.0, waits_since=14.0, amd_result=AmdResult.MACHINE)
+    paces.detected(call)
+    assert pacer.heard == []
+    paces.ended(replace(call, state=CallState.ENDED, disposition=Disposition.MACHINE))
+    assert [(event.kind, event.outcome) for event in pacer.heard] == [("result", "machine")]
+
+
+async def test_given_an_agent_had_a_machine_when_the_talk_ends_then_the_pacer_hears_that_it_was_one(
+    ear: tuple[Paces, Ear],
+) -> None:
+    paces, pacer = ear
+    call = a_call("a", CallState.BRIDGED, answered_at=14.0, bridged_at=14.1, amd_result=AmdResult.MACHINE)
+    paces.detected(call)
+    before = an_agent("1", AgentState.ON_CALL, campaign_id=1, call_id="a")
+    paces.agent_changed(before, an_agent("1", AgentState.WRAP_UP, campaign_id=1))
+    assert [(event.kind, event.outcome) for event in pacer.heard] == [("talk_ended", "machine")]
+
+
+async def test_given_a_call_in_detection_then_it_counts_once_as_detecting() -> None:
+    calls = [a_call("a", CallState.DETECTING, answered_at=14.0), a_call("b", CallState.QUEUED, answered_at=12.0)]
+    view = view_of(CAMPAIGN, Roster(0, {}, {}), calls, 20.0)
+    assert view.detecting_since == {"a": 14.0}
+    assert (view.waiting, view.dialling_since, view.ringing_since) == (1, {}, {})
 
 
 @pytest.mark.parametrize(

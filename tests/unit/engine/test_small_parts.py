@@ -167,7 +167,7 @@ def test_a_customers_channel_ends_by_itself_and_shows_the_right_number() -> None
         headers=(("X-Id", "{attempt_id}/{campaign_id}"),),
     )
     campaign = replace(ACTIVE, ring_timeout_seconds=30.0, max_call_seconds=600.0)
-    variables = dict(leg_variables("c1", campaign, trunk, "+551130000000"))
+    variables = dict(leg_variables("c1", campaign, trunk, "+551130000000", "app"))
     assert variables == {
         "TIMEOUT(absolute)": "690",
         "SD_ATTEMPT": "c1",
@@ -175,7 +175,7 @@ def test_a_customers_channel_ends_by_itself_and_shows_the_right_number() -> None
         "CONNECTEDLINE(num,i)": "+551130000000",
         "PJSIP_HEADER(add,X-Id)": "c1/1",
     }
-    assert "CONNECTEDLINE(num,i)" not in dict(leg_variables("c1", campaign, trunk, None))
+    assert "CONNECTEDLINE(num,i)" not in dict(leg_variables("c1", campaign, trunk, None, "app"))
 
 
 # --- what Asterisk has ----------------------------------------------------------------------------------------------

@@ -7,17 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from stasis_dialer.core.model import ConnectMode, DialMode
+from stasis_dialer.core.options import Amd, AmdMode, MachineAction
 from stasis_dialer.errors import ConfigurationError
 from stasis_dialer.settings import check_campaign, load_campaign, load_settings, read_value
+from stasis_dialer.settings.campaign import CampaignSettings
 
 SECRETS = {
     "STASIS_DIALER_ARI_PASSWORD": "ari-secret",
     "STASIS_DIALER_DATABASE_PASSWORD": "db-secret",
     "STASIS_DIALER_API_TOKEN": "0123456789abcdef-token",
 }
-HOOK = "webhooks: [{{url: {}, secret: {}}}]\nari:\n"
 MINIMAL = """\
 ari:
   password: ${STASIS_DIALER_ARI_PASSWORD}
@@ -105,16 +107,6 @@ def test_given_no_secrets_then_each_is_named_with_its_line(write: Write) -> None
         ("another database", "database:\n", "database:\n  url: sqlite://x\n", "must begin with mysql+aiomysql://"),
         ("a section that is a list", "ari:\n", "log: [1]\nari:\n", "line 1: log is [1]"),
         ("a section that is empty", "ari:\n", "log:\nari:\n", "log is None"),
-        (
-            "a carrier code that is missing",
-            "@carrier",
-            "@carrier\n    number_format: 0{carrier}{national}",
-            "no carrier_code",
-        ),
-        ("a code of success", "@carrier", "@carrier\n    failover: {codes: [200]}", "failover.codes"),
-        ("a webhook to nowhere", "ari:\n", HOOK.format("ftp://x/y", "s" * 16), "webhooks[0].url"),
-        ("a webhook with a password", "ari:\n", HOOK.format("http://u:p@x/y", "s" * 16), "holds a user or password"),
-        ("a webhook's short secret", "ari:\n", HOOK.format("http://x/y", "sss"), "webhooks[0].secret: at least 16"),
     ],
 )
 def test_given_a_mistake_then_the_message_names_it(write: Write, name: str, old: str, new: str, expected: str) -> None:
@@ -262,3 +254,13 @@ def test_given_no_value_then_refused(text: str) -> None:
 )
 def test_a_word_stays_a_word_and_only_true_and_false_are_truths(text: str, value: object) -> None:
     assert read_value(text) == value
+
+
+def test_given_a_groups_value_of_the_core_when_read_as_a_setting_then_it_is_the_same_again() -> None:
+    amd = Amd(AmdMode.DIALPLAN, MachineAction.MESSAGE, message_media="sound:call-us-back", max_words=5)
+    assert CampaignSettings(amd=amd).amd.to_core() == amd  # type: ignore[arg-type]
+
+
+def test_given_messages_are_to_be_left_when_there_is_none_then_refused() -> None:
+    with pytest.raises(ValidationError, match="needs message_media"):
+        CampaignSettings.model_validate({"amd": {"mode": "dialplan", "on_machine": "message"}})
