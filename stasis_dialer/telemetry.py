@@ -115,6 +115,15 @@ class Metrics:
             "stasis_dialer_event_gaps_total", "Times that events may have been lost", registry=self.registry
         )
 
+        self._webhooks = Counter(
+            "stasis_dialer_webhooks_total",
+            "Messages to other systems: delivered, failed (and repeated), given_up, dropped",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.webhook_depth = Gauge(
+            "stasis_dialer_webhook_depth", "Messages that wait for their receivers", registry=self.registry
+        )
         self._trunk_refusals = Counter(
             "stasis_dialer_trunk_refusals_total", "Calls that the carrier refused", ["trunk"], registry=self.registry
         )
@@ -130,6 +139,10 @@ class Metrics:
             ["trunk"],
             registry=self.registry,
         )
+
+    def webhook(self, outcome: str) -> None:
+        """A message to another system was sent, failed or was lost."""
+        self._webhooks.labels(outcome).inc()
 
     def trunk_told(self, trunk: str, is_fault: bool) -> None:
         """A call shows whether its trunk works."""

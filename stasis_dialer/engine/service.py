@@ -39,8 +39,9 @@ from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.stores import Stores
 from stasis_dialer.engine.translate import UNHEARD, translate
 from stasis_dialer.engine.trunks import Trunks
+from stasis_dialer.engine.webhooks import Hook, Webhooks
 from stasis_dialer.errors import DatabaseUnavailable, DialerError
-from stasis_dialer.settings import Settings
+from stasis_dialer.settings import Settings, WebhookSettings
 from stasis_dialer.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -54,6 +55,8 @@ CLOCK_DRIFT_SECONDS: Final = 1.0
 JOURNAL_SECONDS: Final = 20.0
 """How long a stop waits for the database to take what is left."""
 
+WEBHOOK_SECONDS: Final = 3.0
+"""How long a stop waits for receivers of webhooks; the call log has what they miss."""
 RECOVERY_PAUSE_SECONDS: Final = 1.0
 
 
@@ -100,6 +103,7 @@ class Service:
             self._wake,
             self._agent_changed,
         )
+        self._webhooks = Webhooks([_hook(hook) for hook in settings.webhooks], self.clock, app, self.metrics)
         self._calls = Calls(
             self._dispatcher,
             self.clock,
@@ -109,7 +113,7 @@ class Service:
             self._caller_ids,
             ids,
             app,
-            (self.metrics, self._paces),
+            (self.metrics, self._paces, self._webhooks),
             self._call_ended,
         )
         self._dialer = Dialer(
@@ -203,6 +207,8 @@ class Service:
             self._heartbeat(),
             self._leases(),
         ]
+        if self._webhooks.is_used:
+            loops.append(self._webhooks.run())
         if served is not None:
             loops.append(served.serve())
         tasks = [asyncio.create_task(loop) for loop in loops]
@@ -325,6 +331,7 @@ class Service:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             self.metrics.loop_lag_seconds.set(self.clock.now() - before - HEARTBEAT_SECONDS)
             self.metrics.journal_depth.set(self._journal.depth)
+            self.metrics.webhook_depth.set(self._webhooks.depth)
             self.metrics.events_depth.set(self._events_depth())
             self.metrics.tasks.set(len(asyncio.all_tasks()))
             drift = self.clock.drift_seconds()
@@ -366,6 +373,7 @@ class Service:
             await self._paces.keep(everything=True)
         if not await self._journal.drained(JOURNAL_SECONDS):
             log.error("not-written", records=self._journal.depth)
+        await self._webhooks.drained(WEBHOOK_SECONDS)
         log.info("stopped", left_talking=len(self._calls.all()))
 
     async def _until(self, is_so: Callable[[], bool], seconds: float, hurry: asyncio.Event | None = None) -> None:
@@ -375,3 +383,15 @@ class Service:
         while not is_so() and self.clock.now() < limit and not hurry.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(hurry.wait(), POLL_SECONDS)
+
+
+def _hook(settings: WebhookSettings) -> Hook:
+    return Hook(
+        url=settings.url,
+        events=settings.events,
+        secret=settings.secret.get_secret_value(),
+        shows_numbers=settings.shows_numbers,
+        timeout_seconds=settings.timeout_seconds,
+        tries=settings.tries,
+        queue=settings.queue,
+    )

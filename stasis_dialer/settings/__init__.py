@@ -12,6 +12,7 @@ from stasis_dialer.settings.model import (
     Settings,
 )
 from stasis_dialer.settings.trunks import TrunkSettings
+from stasis_dialer.settings.webhooks import WebhookSettings
 
 __all__ = [
     "AgentSettings",
@@ -24,6 +25,7 @@ __all__ = [
     "LogSettings",
     "Settings",
     "TrunkSettings",
+    "WebhookSettings",
     "check_campaign",
     "load_campaign",
     "load_settings",

@@ -25,7 +25,7 @@ LARGEST_FILE: Final = 1_000_000
 MOST_VALUES: Final = 100_000
 """Values of a file with its aliases written out; ten lines of aliases can stand for billions."""
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-SECRET_KEYS: Final = ("password", "token")
+SECRET_KEYS: Final = ("password", "token", "secret")
 
 Path_ = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)

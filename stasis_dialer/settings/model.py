@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 from stasis_dialer.core.model import Trunk
 from stasis_dialer.settings.base import Strict, TimeZone, template_with
 from stasis_dialer.settings.trunks import TrunkSettings
+from stasis_dialer.settings.webhooks import WebhookSettings
 
 
 def _app_name(name: str) -> str:
@@ -120,6 +121,8 @@ class Settings(Strict):
     trunks: list[TrunkSettings] = Field(min_length=1)
     """In the order in which they are tried, unless they have an `order`."""
     agents: AgentSettings = AgentSettings()
+    webhooks: list[WebhookSettings] = Field(default=[])
+    """Who is told of calls; empty: nobody."""
     engine: EngineSettings = EngineSettings()
     log: LogSettings = LogSettings()
 

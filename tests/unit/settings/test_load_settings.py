@@ -20,6 +20,7 @@ SECRETS = {
     "STASIS_DIALER_DATABASE_PASSWORD": "db-secret",
     "STASIS_DIALER_API_TOKEN": "0123456789abcdef-token",
 }
+HOOK = "webhooks: [{{url: {}, secret: {}}}]\nari:\n"
 MINIMAL = """\
 ari:
   password: ${STASIS_DIALER_ARI_PASSWORD}
@@ -107,6 +108,16 @@ def test_given_no_secrets_then_each_is_named_with_its_line(write: Write) -> None
         ("another database", "database:\n", "database:\n  url: sqlite://x\n", "must begin with mysql+aiomysql://"),
         ("a section that is a list", "ari:\n", "log: [1]\nari:\n", "line 1: log is [1]"),
         ("a section that is empty", "ari:\n", "log:\nari:\n", "log is None"),
+        (
+            "a carrier code that is missing",
+            "@carrier",
+            "@carrier\n    number_format: 0{carrier}{national}",
+            "no carrier_code",
+        ),
+        ("a code of success", "@carrier", "@carrier\n    failover: {codes: [200]}", "failover.codes"),
+        ("a webhook to nowhere", "ari:\n", HOOK.format("ftp://x/y", "s" * 16), "webhooks[0].url"),
+        ("a webhook with a password", "ari:\n", HOOK.format("http://u:p@x/y", "s" * 16), "holds a user or password"),
+        ("a webhook's short secret", "ari:\n", HOOK.format("http://x/y", "sss"), "webhooks[0].secret: at least 16"),
     ],
 )
 def test_given_a_mistake_then_the_message_names_it(write: Write, name: str, old: str, new: str, expected: str) -> None:
