@@ -5,13 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint unit servers bench soak clean
+.PHONY: help stories demo test lint unit servers bench soak clean
 
 help:
 	@echo "make demo     a real Asterisk dials 220 leads and joins them to 5 phones (first run fetches the stack)"
 	@echo "make test     lint, types, import contracts, all tests, on real Asterisk and MariaDB"
 	@echo "make lint     the first part of it; make unit: the tests without servers; make servers: those with"
 	@echo "make bench    the benchmarks"
+	@echo "make stories  random stories until calls and agents have heard a million events (some minutes)"
 	@echo "make soak     an hour at a steady rate; does anything grow?"
 	@echo "make clean    remove .venv, .lab and caches of this folder (the fetched stack stays in your cache folder)"
 
@@ -41,6 +42,9 @@ servers: $(READY)
 
 soak: $(READY)
 	$(BIN)/python benchmarks/soak.py
+
+stories: $(READY)
+	$(BIN)/python -m tests.property.million
 
 bench: $(READY)
 	$(BIN)/python benchmarks/call_rate.py

@@ -137,8 +137,11 @@ class WatchedDispatcher(Dispatcher):
     """Looks at every event before it is handed over."""
 
     world: World
+    heard = 0
+    """Events of all stories so far."""
 
     def post(self, actor: Any, event: m.Event) -> None:
+        WatchedDispatcher.heard += 1
         self.world.about_to_hear(actor, event)
         super().post(actor, event)
         self.world.look()
@@ -383,16 +386,26 @@ def _only_defects(_logger: Any, name: str, fields: Any) -> str:
     raise structlog.DropEvent
 
 
+def any_story(least: int, most: int) -> Any:
+    """Gives a test what a story of so many deeds is made of."""
+    return given(
+        st.lists(st.booleans(), min_size=1, max_size=3),
+        st.lists(deeds, min_size=least, max_size=most),
+        st.integers(0, 2**32),
+        odds,
+        campaigns,
+    )
+
+
 @settings(max_examples=3 * settings.default.max_examples)
-@given(
-    st.lists(st.booleans(), min_size=1, max_size=3),
-    st.lists(deeds, min_size=1, max_size=30),
-    st.integers(0, 2**32),
-    odds,
-    campaigns,
-)
+@any_story(1, 30)
 def test_given_any_story_when_time_passes_then_everything_is_given_back_once(
     on_demand: list[bool], deeds: list[Deed], chance: int, odds: Odds, campaign: Campaign
 ) -> None:
+    a_story(on_demand, deeds, chance, odds, campaign)
+
+
+def a_story(on_demand: list[bool], deeds: list[Deed], chance: int, odds: Odds, campaign: Campaign) -> None:
+    """Play it, with these agents logged in when it begins."""
     logged_in = [Deed(0.0, "log_in", who, is_on_demand) for who, is_on_demand in enumerate(on_demand)]
     run(lambda: play([*logged_in, *deeds], Random(chance), odds, campaign))
