@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,8 @@ from stasis_dialer.cli.campaign import name_or_id
 from stasis_dialer.cli.context import Context, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import ConnectMode
+
+TIME_FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 
 
 @click.group()
@@ -87,6 +90,39 @@ async def pause(context: Context, extensions: tuple[str, ...], reason: str, as_j
 async def unpause(context: Context, extensions: tuple[str, ...], as_json: bool) -> None:
     """Give paused agents customers again."""
     show_list([await _post(context, extension, "unpause") for extension in extensions], as_json, "")
+
+
+@agent.command()
+@click.argument("extension")
+@click.argument("code")
+@click.option(
+    "--callback-at", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]), help="Local time of this machine."
+)
+@click.option("--call", "call_id", help="An earlier call; default: the one that is on, or the last.")
+@json_option
+@pass_context
+@command
+async def dispose(
+    context: Context, extension: str, code: str, callback_at: datetime | None, call_id: str | None, as_json: bool
+) -> None:
+    """Say what came of an agent's call; a later word corrects an earlier one, and the lead with it.
+
+    \b
+    Example: stasis-dialer agent dispose 1001 sale
+    """
+    at = callback_at.astimezone().isoformat() if callback_at else None
+    body = {"code": code, "callback_at": at, "call_id": call_id}
+    show_one(await _post(context, extension, "disposition", body), as_json)
+
+
+@agent.command()
+@click.argument("extensions", nargs=-1, required=True)
+@json_option
+@pass_context
+@command
+async def done(context: Context, extensions: tuple[str, ...], as_json: bool) -> None:
+    """End agents' work after a call before its time."""
+    show_list([await _post(context, extension, "done") for extension in extensions], as_json, "")
 
 
 async def _post(context: Context, extension: str, what: str, body: Any = None) -> dict[str, Any]:

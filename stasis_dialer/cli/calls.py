@@ -93,6 +93,7 @@ def brief(call: CallRecord) -> dict[str, Any]:
         "number": masked(call.number),
         "status": str(call.status),
         "disposition": str(call.disposition) if call.disposition else None,
+        "agent_disposition": call.agent_disposition,
         "agent": call.agent,
         "duration_seconds": call.duration_seconds,
         "answer_to_agent_ms": answer_to_agent,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from stasis_dialer.core.call import Call, CallState
-from stasis_dialer.core.model import CallRecord, CallStatus, RefusedTry
+from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, RefusedTry
 
 
 def record(call: Call, app: str, to_utc: Callable[[float], datetime]) -> CallRecord:
@@ -38,6 +38,9 @@ def record(call: Call, app: str, to_utc: Callable[[float], datetime]) -> CallRec
         ended_at=at(call.ended_at),
         duration_seconds=duration_seconds(call),
         disposition=call.disposition,
+        agent_disposition=call.agent_disposition,
+        callback_at=call.callback_at,
+        is_success=is_success(call),
         fault=call.fault,
         amd_result=call.amd_result,
         amd_cause=call.amd_cause,
@@ -50,6 +53,20 @@ def record(call: Call, app: str, to_utc: Callable[[float], datetime]) -> CallRec
         direction=call.direction,
         tries=tuple(RefusedTry(t.trunk, t.leg_id, to_utc(t.at), t.cause, t.tech_cause) for t in call.tries),
     )
+
+
+def is_success(call: Call) -> bool | None:
+    """Whether an ended call counts as the legacy's successful; None while it is on.
+
+    A campaign with dispositions of its own counts what its agents say; any other counts who spoke with an agent.
+    """
+    if call.disposition is None:
+        return None
+    dispositions = call.campaign.dispositions
+    if not dispositions.choices:
+        return call.disposition is Disposition.ANSWERED
+    choice = dispositions.find(call.agent_disposition)
+    return choice is not None and choice.success
 
 
 def legacy_status(call: Call) -> CallStatus:

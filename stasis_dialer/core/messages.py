@@ -8,8 +8,10 @@ receives `now`, seconds on one monotonic axis.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from stasis_dialer.core.model import AmdResult, Disposition, Fault, Trunk
+from stasis_dialer.core.options import NO_DISPOSITIONS, Dispositions
 
 # --- events ---------------------------------------------------------------------------------------------------------
 
@@ -172,6 +174,14 @@ class DigitPressed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Disposed(Event):
+    """The agent said what came of this call. `callback_at`: aware UTC, when the person wants to be called."""
+
+    code: str
+    callback_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlineReached(Event):
     """The deadline of the present state has passed."""
 
@@ -213,6 +223,7 @@ class Assigned(Event):
     is_auto_answer: bool = False
     caller_name: str = ""
     caller_number: str = ""
+    dispositions: Dispositions = NO_DISPOSITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +260,14 @@ class LogoutRequested(Event):
 @dataclass(frozen=True, slots=True)
 class WrapUpDone(Event):
     """The agent has finished the work after a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class DispositionGiven(Event):
+    """The agent says what came of the call that is on, or of the last one."""
+
+    code: str
+    callback_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +437,24 @@ class TellCall(Command):
 
     call_id: str
     event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class DisposeCall(Command):
+    """What came of a call, as the agent says; `is_default`: as the wrap-up's end says."""
+
+    call_id: str
+    campaign_id: int | None
+    code: str
+    callback_at: datetime | None = None
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollectKey(Command):
+    """A key was pressed on the agent's telephone: it may be part of a feature code."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

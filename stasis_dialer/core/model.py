@@ -11,7 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 from stasis_dialer.core.caller_ids import CallerIds
-from stasis_dialer.core.options import Amd, Numbers
+from stasis_dialer.core.options import Amd, Choice, Dispositions, Numbers
 from stasis_dialer.core.trunks import Breaker, Failover
 
 
@@ -188,6 +188,7 @@ class Campaign:
     """Region in which numbers without a country code are read (ISO 3166-1 alpha-2)."""
     amd: Amd = field(default_factory=Amd)
     numbers: Numbers = field(default_factory=Numbers)
+    dispositions: Dispositions = field(default_factory=Dispositions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +287,12 @@ class CallRecord:
     ended_at: datetime | None = None
     duration_seconds: int = 0
     disposition: Disposition | None = None
+    agent_disposition: str | None = None
+    """Code that the agent gave, of the campaign's `dispositions`."""
+    callback_at: datetime | None = None
+    """When the person wants to be called again."""
+    is_success: bool | None = None
+    """Whether an ended call counts as successful; None: as the legacy counts, when an agent was reached."""
     fault: Fault | None = None
     amd_result: AmdResult | None = None
     amd_cause: str | None = None
@@ -314,6 +321,20 @@ class LeadOutcome:
     next_attempt_at: datetime | None = None
     is_attempt_given_back: bool = False
     """True when the attempt never left us, so that it does not count against the lead."""
+    is_callback: bool = False
+    """True when a callback was promised: the lead keeps an attempt for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisposedCall:
+    """What an agent, or the end of the wrap-up, said of a call; `by` is the extension, `default` or `supervisor`."""
+
+    call_id: str
+    campaign: Campaign
+    choice: Choice
+    by: str
+    at: datetime
+    callback_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class AmdMode(StrEnum):
@@ -67,3 +68,40 @@ class Numbers:
     may_be_foreign: bool = False
     may_be_premium: bool = False
     dedupe: Dedupe = Dedupe.CAMPAIGN
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A disposition that an agent may give a call. `machine`: no person spoke, so the pacing must not count one."""
+
+    code: str
+    digit: str | None = None
+    label: str = ""
+    success: bool = False
+    do_not_call: bool = False
+    callback: bool = False
+    final: bool = False
+    machine: bool = False
+
+    @property
+    def closes_lead(self) -> bool:
+        """Whether the lead is not dialled again."""
+        return self.final or self.success or self.do_not_call
+
+
+@dataclass(frozen=True, slots=True)
+class Dispositions:
+    """The agents' dispositions of a campaign."""
+
+    choices: tuple[Choice, ...] = ()
+    is_forced: bool = False
+    max_wrap_up_seconds: float = 60.0
+    default: str | None = None
+    callback_delay_seconds: float = 3600.0
+
+    def find(self, code: str | None) -> Choice | None:
+        """The choice with this code."""
+        return next((choice for choice in self.choices if choice.code == code), None)
+
+
+NO_DISPOSITIONS: Final = Dispositions()

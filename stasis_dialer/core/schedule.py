@@ -11,6 +11,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from stasis_dialer.core.model import Campaign, Disposition, Lead, LeadOutcome, LeadStatus
+from stasis_dialer.core.options import Choice
 
 
 @lru_cache(maxsize=256)
@@ -78,6 +79,25 @@ def lead_outcome(
     else:
         status = LeadStatus.FAILED if again_at is None else LeadStatus.PENDING
     return LeadOutcome(lead.id, call_id, status, str(disposition), again_at, is_attempt_given_back)
+
+
+def disposed_outcome(
+    call_id: str, lead: Lead, campaign: Campaign, choice: Choice, *, callback_at: datetime | None, now: datetime
+) -> LeadOutcome:
+    """What an agent's disposition makes of the lead. `lead` has this attempt counted; `now` is when it was given.
+
+    A final one closes the lead, a callback is dialled at its time (the campaign's delay without one), whatever attempts
+    are left; any other is a try that failed.
+    """
+    if choice.closes_lead:
+        return LeadOutcome(lead.id, call_id, LeadStatus.COMPLETED, choice.code)
+    if choice.callback:
+        again_at = callback_at or now + timedelta(seconds=campaign.dispositions.callback_delay_seconds)
+        return LeadOutcome(lead.id, call_id, LeadStatus.PENDING, choice.code, again_at, is_callback=True)
+    tried = Disposition.MACHINE if choice.machine else Disposition.NO_ANSWER
+    retry_at = next_attempt(tried, lead.attempts, lead, campaign, now)
+    status = LeadStatus.FAILED if retry_at is None else LeadStatus.PENDING
+    return LeadOutcome(lead.id, call_id, status, choice.code, retry_at)
 
 
 def success_rate(successful_calls: int, processed_contacts: int) -> float:

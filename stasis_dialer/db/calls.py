@@ -7,16 +7,27 @@ left alone. Call row, lead and the campaign's counters are one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from stasis_dialer.core.caller_ids import bare
-from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, LeadOutcome, LeadStatus
+from stasis_dialer.core.model import CallRecord, CallStatus, DisposedCall, Disposition, LeadOutcome, LeadStatus
+from stasis_dialer.core.schedule import disposed_outcome
+from stasis_dialer.db.clock import utc_text
 from stasis_dialer.db.database import Database, Statements, placeholders
+from stasis_dialer.db.dnc import list_number
 from stasis_dialer.db.reservation import LEASE_EXPIRED, PROCESSED
-from stasis_dialer.db.rows import CALL_COLUMNS, CALL_JSON, call_from, call_values
+from stasis_dialer.db.rows import (
+    CALL_COLUMNS,
+    CALL_JSON,
+    LEAD_JSON,
+    call_from,
+    call_values,
+    counts_as_success,
+    lead_from,
+)
 
 _ROW: Final = f"({', '.join(['%s'] * len(CALL_COLUMNS))})"
 _STORED: Final = "discador_chamadas."
@@ -25,7 +36,12 @@ _IS_ENDED: Final = f"{_STORED}status = 'finished'"
 
 
 def _upsert(guard: str) -> str:
-    kept = ", ".join(f"{column} = IF({guard}, {_STORED}{column}, VALUES({column}))" for column in CALL_COLUMNS[1:])
+    def new(column: str) -> str:
+        """What an agent said stays, even when the call's own record has not heard of it."""
+        kept = f"COALESCE(VALUES({column}), {_STORED}{column})"
+        return kept if column in ("agent_disposition", "callback_at") else f"VALUES({column})"
+
+    kept = ", ".join(f"{column} = IF({guard}, {_STORED}{column}, {new(column)})" for column in CALL_COLUMNS[1:])
     return f" ON DUPLICATE KEY UPDATE {kept}"
 
 
@@ -39,11 +55,19 @@ _LOCK_LEADS: Final = (
 )
 _CLOSE_LEADS: Final = (
     "UPDATE discador_contatos SET attempts = GREATEST(0, CAST(attempts AS SIGNED) - ELT(FIELD(id, {ids}), {ids})), "
+    "max_attempts = IF(ELT(FIELD(id, {ids}), {ids}) = 1, GREATEST(max_attempts, attempts + 1), max_attempts), "
     "result = ELT(FIELD(id, {ids}), {ids}), next_attempt = ELT(FIELD(id, {ids}), {ids}), "
     "status = ELT(FIELD(id, {ids}), {ids}), updated_at = COALESCE(%s, updated_at), "
     "reserved_by = NULL, reserved_until = NULL WHERE id IN ({ids})"
 )
 _MAX_RESULT: Final = 100
+_OF_CALL: Final = (
+    "SELECT JSON_ARRAY(lead_id, destination_extension, status, disposition, agent_disposition, is_success) "
+    "FROM discador_chamadas WHERE unique_id = %s"
+)
+_SAY: Final = (
+    "UPDATE discador_chamadas SET agent_disposition = %s, callback_at = %s, is_success = %s WHERE unique_id = %s"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +106,7 @@ class Calls:
         if not closed:
             return []
         outcomes = {outcome.lead_id: outcome for _, outcome in closed if outcome is not None}
-        answered = {record.call_id for record, _ in closed if record.disposition is Disposition.ANSWERED}
+        successes = {record.call_id: int(counts_as_success(record)) for record, _ in closed}
 
         async def write(statements: Statements) -> list[str]:
             leads = await self._lock(statements, sorted(outcomes))
@@ -90,8 +114,42 @@ class Calls:
             mine = [row for row in leads if _is_mine(row, outcomes[row[0]])]
             if mine:
                 moment = max((record.ended_at for record, _ in closed if record.ended_at), default=None)
-                self._close(statements, [(row, outcomes[row[0]]) for row in mine], answered, moment)
+                self._close(statements, [(row, outcomes[row[0]]) for row in mine], successes, moment)
             return [outcomes[row[0]].call_id for row in leads if row[3] != outcomes[row[0]].call_id]
+
+        return await self._database.run(write, may_repeat=True)
+
+    async def dispose(self, made: DisposedCall) -> bool:
+        """Write what an agent said of a call, in one transaction: the row, the lead, the counters, do-not-call.
+
+        A lead whose attempt is still on is left to the call's end, one that another attempt has taken is left alone.
+        False when there is no such call. To be repeated after a failure: a repetition changes nothing.
+        """
+
+        async def write(statements: Statements) -> bool:
+            found = await statements.rows(_OF_CALL, made.call_id)
+            if not found:
+                return False
+            lead_id = found[0][0]
+            leads = await self._lock(statements, [lead_id] if lead_id is not None else [])
+            _, number, status, disposition, said, was_success = (
+                await statements.rows(f"{_OF_CALL} FOR UPDATE", made.call_id)
+            )[0]
+            is_over = status == CallStatus.FINISHED.value
+            is_success = int(made.choice.success) if is_over else was_success
+            statements.later(_SAY, made.choice.code, utc_text(made.callback_at), is_success, made.call_id)
+            if made.choice.do_not_call:
+                list_number(statements, number, f"agent {made.by}: {made.choice.code}", made.at)
+            if is_over and leads and _is_last(leads[0], made.call_id, (disposition, said)):
+                rows = await statements.rows(f"SELECT {LEAD_JSON} FROM discador_contatos WHERE id = %s", lead_id)
+                lead = lead_from(rows[0], self._database.clock)
+                outcome = disposed_outcome(
+                    made.call_id, lead, made.campaign, made.choice, callback_at=made.callback_at, now=made.at
+                )
+                counted = disposition == Disposition.ANSWERED.value if was_success is None else bool(was_success)
+                delta = {made.call_id: int(made.choice.success) - int(counted)}
+                self._close(statements, [(leads[0], outcome)], delta, made.at)
+            return True
 
         return await self._database.run(write, may_repeat=True)
 
@@ -104,6 +162,14 @@ class Calls:
     async def get(self, call_id: str) -> CallRecord | None:
         """One call, or None."""
         found = await self._select("WHERE unique_id = %s", call_id)
+        return found[0] if found else None
+
+    async def last_of(self, agent: str) -> CallRecord | None:
+        """The last call in which an agent spoke, or None."""
+        found = await self._select(
+            "WHERE source_extension = %s AND bridged_at IS NOT NULL ORDER BY start_time DESC, unique_id DESC LIMIT 1",
+            agent,
+        )
         return found[0] if found else None
 
     async def find(
@@ -191,7 +257,7 @@ class Calls:
         self,
         statements: Statements,
         leads: Sequence[tuple[list[Any], LeadOutcome]],
-        answered: set[str],
+        successes: Mapping[str, int],
         moment: datetime | None,
     ) -> None:
         clock = self._database.clock
@@ -201,6 +267,8 @@ class Calls:
             _CLOSE_LEADS.format(ids=placeholders(ids)),
             *ids,
             *(1 if outcome.is_attempt_given_back else 0 for _, outcome in leads),
+            *ids,
+            *(1 if outcome.is_callback else 0 for _, outcome in leads),
             *ids,
             *(outcome.result[:_MAX_RESULT] for _, outcome in leads),
             *ids,
@@ -214,7 +282,7 @@ class Calls:
         for row, outcome in leads:
             count = counts.setdefault(row[1], [0, 0])
             count[0] += _is_closed(_status(row, outcome)) - _is_closed(row[2])
-            count[1] += outcome.call_id in answered
+            count[1] += successes[outcome.call_id]
         for campaign_id, (processed, successful) in sorted(counts.items()):
             if processed or successful:
                 statements.later(PROCESSED, processed, successful, stamp, campaign_id)
@@ -224,6 +292,12 @@ def _is_mine(row: Sequence[Any], outcome: LeadOutcome) -> bool:
     """The attempt still holds the lead, or was taken for dead and nothing has happened to the lead since."""
     _, _, _, attempt_id, is_reserved, result = row
     return bool(attempt_id == outcome.call_id and (is_reserved or result == LEASE_EXPIRED))
+
+
+def _is_last(row: Sequence[Any], call_id: str, results: Sequence[str | None]) -> bool:
+    """The call was the lead's last attempt, is over, and its result still stands."""
+    _, _, _, attempt_id, is_reserved, result = row
+    return attempt_id == call_id and not is_reserved and result in (*results, LEASE_EXPIRED)
 
 
 def _status(row: Sequence[Any], outcome: LeadOutcome) -> str:

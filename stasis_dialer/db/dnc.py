@@ -48,6 +48,22 @@ async def listed_among(
     return {row[0] for row in rows}
 
 
+def list_number(statements: Statements, number: str, source: str, now: datetime) -> None:
+    """Put a number on the list of all campaigns, for ever, within the caller's transaction.
+
+    What is no telephone number is left out: it could not be dialled either.
+    """
+    if number.isascii() and number.isdigit() and len(number) <= MAX_DIGITS:
+        statements.later(
+            "INSERT INTO dialer_do_not_call (number, campaign_id, source, created_at, expires_at) "
+            "VALUES (%s, %s, %s, %s, NULL) ON DUPLICATE KEY UPDATE expires_at = NULL",
+            number,
+            EVERY_CAMPAIGN,
+            source[:100],
+            utc_text(now),
+        )
+
+
 class DoNotCallList:
     """The do-not-call entries."""
 

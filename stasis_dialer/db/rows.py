@@ -65,6 +65,9 @@ CALL_COLUMNS: Final = (
     "tries",
     "caller_id",
     "direction",
+    "agent_disposition",
+    "callback_at",
+    "is_success",
     "is_end_estimated",
     "status",
 )
@@ -149,6 +152,9 @@ def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:
         tries_text(record.tries),
         record.caller_id and record.caller_id[:_EXTENSION_LENGTH],
         record.direction.value,
+        record.agent_disposition,
+        utc_text(record.callback_at),
+        None if record.is_success is None else int(record.is_success),
         1 if record.is_end_estimated else 0,
         record.status.value,
     )
@@ -188,7 +194,15 @@ def call_from(row: Sequence[Any], clock: LegacyClock) -> CallRecord:
         tries=tries_from(it["tries"]),
         caller_id=it["caller_id"],
         direction=word(Direction, it["direction"], Direction.OUTBOUND),
+        agent_disposition=it["agent_disposition"],
+        callback_at=utc_moment(it["callback_at"]),
+        is_success=None if it["is_success"] is None else bool(it["is_success"]),
     )
+
+
+def counts_as_success(record: CallRecord) -> bool:
+    """Whether an ended call is one of the campaign's successful ones."""
+    return record.disposition is Disposition.ANSWERED if record.is_success is None else record.is_success
 
 
 def _small(number: int | None) -> int | None:

@@ -246,15 +246,20 @@ class Calls:
     def _finish(self, actor: Actor[Call]) -> None:
         call = actor.machine
         assert call.disposition is not None
-        outcome = None
-        if call.lead is not None:
+        outcome, now = None, self._clock.utc_now()
+        choice = call.campaign.dispositions.find(call.agent_disposition)
+        if call.lead is not None and choice is not None:
+            outcome = schedule.disposed_outcome(
+                call.call_id, call.lead, call.campaign, choice, callback_at=call.callback_at, now=now
+            )
+        elif call.lead is not None:
             outcome = schedule.lead_outcome(
                 call.call_id,
                 call.lead,
                 call.campaign,
                 call.disposition,
                 is_attempt_given_back=call.is_attempt_given_back,
-                now=self._clock.utc_now(),
+                now=now,
             )
         self._journal.finish(cdr.record(call, self._app, self._clock.utc), outcome)
         self._dispatcher.remove(actor)

@@ -17,6 +17,7 @@ from stasis_dialer.core.numbers import masked
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
+from stasis_dialer.engine.control_agents import AgentActions
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dialer import Dialer
 from stasis_dialer.engine.journal import Journal
@@ -38,6 +39,7 @@ class Control:
         panel: Panel,
         book: CampaignBook,
         render_metrics: Callable[[], bytes],
+        actions: AgentActions,
     ) -> None:
         self._clock = clock
         self._desk = desk
@@ -48,6 +50,7 @@ class Control:
         self._panel = panel
         self._book = book
         self.render_metrics = render_metrics
+        self.actions = actions
 
     # --- agents -----------------------------------------------------------------------------------------------------
 
@@ -130,6 +133,9 @@ class Control:
             "campaigns": sorted(agent.campaigns),
             "call_id": agent.call_id,
             "pause_reason": agent.pause_reason or agent.wants_pause,
+            "last_call_id": agent.last_call_id,
+            "disposition": agent.disposition,
+            "must_dispose": agent.must_dispose,
             "calls_taken": agent.calls_taken,
             "logged_in_at": self._clock.utc(agent.logged_in_at).isoformat(),
         }

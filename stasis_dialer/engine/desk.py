@@ -22,8 +22,10 @@ from stasis_dialer.core.routing import choose_agent
 from stasis_dialer.engine.actor import Actor
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.dispatch import Dispatcher
+from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, SESSION, Ids
 from stasis_dialer.engine.journal import Journal
+from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.errors import Refused
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,8 @@ LONGEST_SHIFT_SECONDS: Final = 57_600
 """Dead-man limit of an always-on leg: 16 hours, longer than any shift that the law allows."""
 LEAVING: Final = "logout"
 """Kept as the reason of an agent who goes home after the call that is on: a restart must give them no other one."""
+DEFAULT: Final = "default"
+"""Who disposed a call whose agent said nothing in time."""
 EXTENSION_SIGNS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
 
 
@@ -52,6 +56,7 @@ class Desk:
         dispatcher: Dispatcher,
         clock: Clock,
         journal: Journal,
+        dispositions: Dispositions,
         ids: Ids,
         app: str,
         endpoint: str,
@@ -59,10 +64,12 @@ class Desk:
         campaigns: Callable[[], Mapping[int, Campaign]],
         on_free: Callable[[], None],
         on_change: Callable[[Agent | None, Agent], None] = lambda before, after: None,
+        keypads: Keypads | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
         self._journal = journal
+        self._dispositions = dispositions
         self._ids = ids
         self._app = app
         self._endpoint = endpoint
@@ -70,6 +77,7 @@ class Desk:
         self._campaigns = campaigns
         self._on_free = on_free
         self._on_change = on_change
+        self._keypads = keypads
         self._last_told: dict[str, Agent] = {}
         self._by_extension: dict[str, Actor[Agent]] = {}
         self._with_call: dict[str, Actor[Agent]] = {}
@@ -145,6 +153,7 @@ class Desk:
             wrap_up_seconds=campaign.wrap_up_seconds,
             ring_seconds=campaign.agent_ring_seconds,
             campaign_id=campaign.id,
+            dispositions=campaign.dispositions,
         )
         create = None
         if not agent.is_always_on:
@@ -204,6 +213,12 @@ class Desk:
             raise Refused(f"the agent is not logged in: extension={extension}; log in with: agent login {extension}")
         self._dispatcher.post(actor, event)
         return actor.machine
+
+    def say(self, extension: str, media: str) -> None:
+        """Play something short to an agent whose leg is up; nobody else hears it."""
+        actor = self._by_extension.get(extension)
+        if actor is not None and actor.machine.leg_id is not None and actor.machine.is_leg_up:
+            self._dispatcher.apply(actor, actor.machine, (m.PlayMessage(actor.machine.leg_id, media),))
 
     def log_all_out(self) -> int:
         """Everybody goes home; answers how many."""
@@ -295,11 +310,22 @@ class Desk:
             self._tell_changed(actor.machine)
             if actor.machine.state is AgentState.AVAILABLE:
                 self._match_soon()
+        elif isinstance(command, m.DisposeCall):
+            self._dispose(actor.machine, command)
+        elif isinstance(command, m.CollectKey):
+            if self._keypads is not None:
+                self._keypads.pressed(actor.machine, command.key)
         elif isinstance(command, m.EndSession):
             self._end(actor)
         else:
             return False
         return True
+
+    def _dispose(self, agent: Agent, said: m.DisposeCall) -> None:
+        choice = agent.dispositions.find(said.code)
+        if choice is not None:
+            by = DEFAULT if said.is_default else agent.extension
+            self._dispositions.give(said.call_id, said.campaign_id, choice, by, said.callback_at)
 
     def _tell_changed(self, agent: Agent) -> None:
         before = self._last_told.get(agent.session_id)
@@ -312,6 +338,8 @@ class Desk:
         self._tell_changed(agent)
         del self._last_told[agent.session_id]
         self._dispatcher.remove(actor)
+        if self._keypads is not None:
+            self._keypads.forget(agent.session_id)
         if self._by_extension.get(agent.extension) is actor:
             del self._by_extension[agent.extension]
         for call_id in [id_ for id_, owner in self._with_call.items() if owner is actor]:

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from stasis_dialer.core.model import AgentSession, CallRecord, LeadOutcome
+from stasis_dialer.core.model import AgentSession, CallRecord, DisposedCall, LeadOutcome
 from stasis_dialer.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -33,6 +33,8 @@ class CallStore(Protocol):
 
     async def finish(self, closed: Sequence[tuple[CallRecord, LeadOutcome | None]]) -> object: ...
 
+    async def dispose(self, made: DisposedCall) -> object: ...
+
 
 class SessionStore(Protocol):
     """Where agents' sessions are kept."""
@@ -48,6 +50,7 @@ class Journal:
         self._sessions = sessions
         self._progress: dict[str, CallRecord] = {}
         self._closed: dict[str, tuple[CallRecord, LeadOutcome | None]] = {}
+        self._disposed: dict[str, DisposedCall] = {}
         self._session: list[AgentSession] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -58,7 +61,7 @@ class Journal:
     @property
     def depth(self) -> int:
         """How many records wait."""
-        return len(self._progress) + len(self._closed) + len(self._session)
+        return len(self._progress) + len(self._closed) + len(self._disposed) + len(self._session)
 
     def save(self, record: CallRecord) -> None:
         """Progress of a call; a later record replaces it."""
@@ -70,6 +73,11 @@ class Journal:
         """The end of a call and what becomes of its lead."""
         self._progress.pop(record.call_id, None)
         self._closed[record.call_id] = (record, outcome)
+        self._awake()
+
+    def dispose(self, made: DisposedCall) -> None:
+        """What an agent said of a call; the last word counts."""
+        self._disposed[made.call_id] = made
         self._awake()
 
     def session(self, session: AgentSession) -> None:
@@ -136,7 +144,21 @@ class Journal:
             await self._calls.finish(list(closed.values()))
             for call_id in closed:
                 del self._closed[call_id]
+        disposed = self._after_their_ends()
+        for made in disposed:
+            await self._calls.dispose(made)
+            self._forget(made)
+        self.written += len(disposed)
         self.written += len(sessions) + len(progress) + len(closed)
+
+    def _after_their_ends(self) -> list[DisposedCall]:
+        """Dispositions whose call's end is written, or far off: they correct what the end has made of the lead."""
+        ready = [made for call_id, made in self._disposed.items() if call_id not in self._closed]
+        return [made for made in ready if made.call_id not in self._progress][:BATCH]
+
+    def _forget(self, made: DisposedCall) -> None:
+        if self._disposed.get(made.call_id) is made:
+            del self._disposed[made.call_id]
 
     async def _write_one_by_one(self) -> None:
         """Find the record that the database does not take; its facts go to the log, the others to the database."""
@@ -150,6 +172,9 @@ class Journal:
         for call_id, closed in list(self._closed.items()):
             await self._alone(self._calls.finish([closed]), closed)
             del self._closed[call_id]
+        for made in self._after_their_ends():
+            await self._alone(self._calls.dispose(made), made)
+            self._forget(made)
 
     async def _alone(self, writing: Awaitable[object], what: object) -> None:
         try:

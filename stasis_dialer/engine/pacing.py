@@ -96,6 +96,8 @@ class Paces:
         self._clock = clock
         self._store = store
         self._by_campaign: dict[int, Pace] = {}
+        self._talks: dict[str, tuple[int | None, float, bool]] = {}
+        """By session the talk that has ended, and of which the agent has yet to say what it was: campaign, seconds, a machine by detection."""
         self._lost: dict[str, _Lost] = {}
         self.turns = Turns()
         """How many shared agents each campaign had."""
@@ -235,13 +237,7 @@ class Paces:
         if was is after.state:
             return
         if before is not None and was in (AgentState.ON_CALL, AgentState.WRAP_UP):
-            kind = "talk_ended" if was is AgentState.ON_CALL else "wrap_up_ended"
-            outcome = None
-            if was is AgentState.ON_CALL:
-                outcome = "machine" if before.call_id in self._machines else "human"
-            self._tell(
-                before.campaign_id, PacingEvent(kind, after.since, outcome=outcome, value=after.since - before.since)
-            )
+            self._customer_left(before, after)
         has_new_customer = was is AgentState.AVAILABLE and after.call_id is not None
         if has_new_customer and after.campaign_id is not None and len(after.campaigns) != 1:
             self.turns.took(after.campaign_id)
@@ -251,6 +247,21 @@ class Paces:
             for campaign_id in list(self._by_campaign):
                 if after.serves(campaign_id):
                     self._tell(campaign_id, event)
+
+    def _customer_left(self, before: Agent, after: Agent) -> None:
+        """A talk ended, or the work after it; that it was with a machine the agent may say until then."""
+        seconds = after.since - before.since
+        if before.state is AgentState.ON_CALL:
+            self._talks[after.session_id] = (before.campaign_id, seconds, before.call_id in self._machines)
+            if after.state is AgentState.WRAP_UP and after.disposition is None and after.dispositions.choices:
+                return
+        campaign_id, talked, is_machine = self._talks.pop(after.session_id, (None, None, False))
+        if talked is not None:
+            is_machine = is_machine if after.choice is None else after.choice.machine
+            outcome = "machine" if is_machine else "human"
+            self._tell(campaign_id, PacingEvent("talk_ended", after.since, outcome=outcome, value=talked))
+        if before.state is AgentState.WRAP_UP:
+            self._tell(before.campaign_id, PacingEvent("wrap_up_ended", after.since, value=seconds))
 
     def _observe(self, call: Call, kind: str, at: float, outcome: str | None = None, age: float = 0.0) -> None:
         self._tell(call.campaign.id, PacingEvent(kind, at, call.call_id, outcome, age))

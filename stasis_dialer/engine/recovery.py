@@ -345,6 +345,8 @@ def revive_call(
         detected_at=mark(record.detected_at),
         amd_result=record.amd_result,
         amd_cause=record.amd_cause,
+        agent_disposition=record.agent_disposition,
+        callback_at=record.callback_at,
         timeline=(*((at(moment), what) for moment, what in record.timeline), (now, "recovered")),
         later_leg_id=None if leg_id == record.call_id else leg_id,
         tries=tuple(TrunkTry(t.trunk, t.leg_id, at(t.at), True, t.cause, t.tech_cause) for t in record.tries),

@@ -25,14 +25,18 @@ from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.control import Control
+from stasis_dialer.engine.control_agents import AgentActions
 from stasis_dialer.engine.decision_log import DecisionLog
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dialer import Dialer
 from stasis_dialer.engine.dispatch import Dispatcher
+from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.entries import Entries
 from stasis_dialer.engine.executor import LEG_ARGUMENT, Executor
+from stasis_dialer.engine.features import Features
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
+from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.pacing import Paces
 from stasis_dialer.engine.panel import Panel
 from stasis_dialer.engine.recovery import Recovery
@@ -91,10 +95,18 @@ class Service:
         self._caller_ids = CallerIdBook(self.clock, stores.calls)
         self._book = CampaignBook(stores.campaigns, settings.engine.safe_harbour_media)
         self._paces = Paces(self.clock, stores.decisions)
+        keypads = Keypads(
+            self.clock, settings.agents.codes(), lambda agent, pressed: features.carry_out(agent, pressed)
+        )
+        self._webhooks = Webhooks([_hook(hook) for hook in settings.webhooks], self.clock, app, self.metrics)
+        self._dispositions = dispositions = Dispositions(
+            self._dispatcher, self._journal, self.clock, self._book.of, [self._webhooks]
+        )
         self._desk = Desk(
             self._dispatcher,
             self.clock,
             self._journal,
+            dispositions,
             ids,
             app,
             settings.agents.endpoint,
@@ -102,8 +114,10 @@ class Service:
             self._book.all,
             self._wake,
             self._agent_changed,
+            keypads,
         )
-        self._webhooks = Webhooks([_hook(hook) for hook in settings.webhooks], self.clock, app, self.metrics)
+        keypads.watch(self._desk.find)
+        features = Features(self._desk)
         self._calls = Calls(
             self._dispatcher,
             self.clock,
@@ -155,6 +169,7 @@ class Service:
             self._panel,
             self._book,
             self.metrics.render,
+            AgentActions(self.clock, self._desk, self._book, dispositions, stores.calls),
         )
 
     # --- the process ------------------------------------------------------------------------------------------------
@@ -322,6 +337,7 @@ class Service:
         self._wake()
 
     def _call_ended(self, call: Call) -> None:
+        self._dispositions.call_ended(call)
         self._wake()
 
     async def _heartbeat(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from stasis_dialer.engine.caller_ids import CallerIdLog
 from stasis_dialer.engine.campaigns import CampaignStore
+from stasis_dialer.engine.control_agents import CallReader
 from stasis_dialer.engine.decision_log import DecisionStore
 from stasis_dialer.engine.dialer import LeadStore
 from stasis_dialer.engine.journal import CallStore, SessionStore
@@ -24,7 +25,7 @@ class LeasedLeads(LeadStore, LeadById, Protocol):
     async def release_expired(self, now: datetime) -> Sequence[Any]: ...
 
 
-class Calls(CallStore, OpenCalls, CallerIdLog, Protocol):
+class Calls(CallStore, OpenCalls, CallerIdLog, CallReader, Protocol):
     """Calls, on their way and at their end."""
 
 

@@ -222,6 +222,10 @@ class Webhooks:
         """The agent said how the call came out: code, label, and what else was said."""
         self._tell_of(HookEvent.DISPOSITION, call, disposition)
 
+    def disposed_late(self, record: CallRecord, campaign: str, disposition: Mapping[str, Any]) -> None:
+        """As `disposed`, of a call that ended long ago."""
+        self.tell(HookEvent.DISPOSITION, record, campaign, None, disposition)
+
     def _tell_of(self, event: HookEvent, call: Call, disposition: Mapping[str, Any] | None = None) -> None:
         if not any(event in receiver.hook.events for receiver in self._receivers):
             return

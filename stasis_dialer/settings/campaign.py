@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import time
-from typing import Annotated, Any, ClassVar, Final
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -132,6 +133,68 @@ class NumberSettings(Group):
     """Where a number may be only once: in a file, in a campaign, or in all campaigns together (everywhere)."""
 
 
+class ChoiceSettings(Group):
+    """A disposition that an agent may give a call."""
+
+    core: ClassVar[type[Any]] = options.Choice
+
+    code: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    """The word that is stored with the call, and as the lead's result."""
+    digit: str | None = Field(default=None, pattern=r"^[0-9]{1,3}$")
+    """The keys that an agent presses for it."""
+    label: str = Field(default="", max_length=80)
+    success: bool = False
+    """Counts as a successful call, and closes the lead."""
+    do_not_call: bool = False
+    """Puts the number on the do-not-call list of all campaigns, and closes the lead."""
+    callback: bool = False
+    """The person wants to be called again, at the time that the agent gives."""
+    final: bool = False
+    """Closes the lead. Without a flag the call was a try that failed: the lead is called again by the retry's rule."""
+    machine: bool = False
+    """No person spoke: the pacing counts no person."""
+
+    @model_validator(mode="after")
+    def _is_clear(self) -> Self:
+        if self.callback and (self.final or self.success or self.do_not_call):
+            raise ValueError("a callback does not close the lead: take final, success and do_not_call away")
+        return self
+
+
+class DispositionSettings(Group):
+    """The agents' dispositions of a campaign."""
+
+    core: ClassVar[type[Any]] = options.Dispositions
+
+    choices: tuple[ChoiceSettings, ...] = Field(default=(), max_length=100)
+    """Empty: agents dispose nothing, and every call with an agent is successful and closes its lead."""
+    is_forced: bool = False
+    """Whether the work after a call lasts until a disposition is given."""
+    max_wrap_up_seconds: float = Field(default=60.0, ge=1, le=3600)
+    """How long at most; then `default` is given."""
+    default: str | None = None
+    """Code given to a call whose agent gave none; must be set when one is forced."""
+    callback_delay_seconds: float = Field(default=3600.0, ge=60, le=30 * 86_400)
+    """When to call back when the agent gives no time, as by keys."""
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        codes = [choice.code for choice in self.choices]
+        digits = sorted(choice.digit for choice in self.choices if choice.digit)
+        for name, values in (("code", sorted(codes)), ("digit", digits)):
+            twice = next((a for a, b in pairwise(values) if a == b), None)
+            if twice is not None:
+                raise ValueError(f"two choices have the {name} {twice}")
+        first = next((a for a, b in pairwise(digits) if b.startswith(a)), None)
+        if first is not None:
+            raise ValueError(f"the digit {first} begins another choice's digits, which could never be pressed")
+        if self.default is not None and self.default not in codes:
+            raise ValueError(f"no choice has the default's code {self.default}")
+        if self.is_forced and self.default is None:
+            raise ValueError("a forced disposition needs a default for when the time runs out")
+        return self
+
+
 class CampaignSettings(Strict):
     """What a campaign has beyond the legacy's columns."""
 
@@ -168,6 +231,7 @@ class CampaignSettings(Strict):
     default_region: str = Field(default="BR", pattern=r"^[A-Z]{2}$")
     amd: AmdSettings = AmdSettings()
     numbers: NumberSettings = NumberSettings()
+    dispositions: DispositionSettings = DispositionSettings()
 
 
 class CampaignFile(Strict):

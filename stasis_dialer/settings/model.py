@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import string
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from stasis_dialer.core.feature_codes import DEFAULT_CODES, Codes, Feature, problems
 from stasis_dialer.core.model import Trunk
 from stasis_dialer.settings.base import Strict, TimeZone, template_with
 from stasis_dialer.settings.trunks import TrunkSettings
@@ -90,6 +91,22 @@ class AgentSettings(Strict):
     """How often the telephones' state is read for `painel_ramais`."""
     auto_answer_header: str = "Call-Info: <sip:127.0.0.1>;answer-after=0"
     """SIP header that makes a telephone answer by itself; empty: none."""
+    feature_codes: dict[Feature, str | None] = Field(default_factory=dict)
+    """Codes that differ from the defaults; null: the feature cannot be had by keys."""
+    key_pause_seconds: float = Field(default=2.0, ge=0.5, le=10)
+    """After so long without a key a code with digits is complete; `#` completes it at once."""
+
+    @model_validator(mode="after")
+    def _can_be_pressed(self) -> Self:
+        found = problems(self.codes().codes)
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    def codes(self) -> Codes:
+        """The feature codes in use."""
+        wanted = {**DEFAULT_CODES, **self.feature_codes}
+        return Codes({feature: code for feature, code in wanted.items() if code is not None}, self.key_pause_seconds)
 
 
 class EngineSettings(Strict):

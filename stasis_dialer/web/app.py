@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from stasis_dialer.engine.control import Control
 from stasis_dialer.errors import CampaignNotFound, DialerError, Refused, Unavailable
 from stasis_dialer.web.api import make_router
+from stasis_dialer.web.api_agents import make_agents_router
 
 ERROR_IDS: dict[type[DialerError], tuple[int, str]] = {
     CampaignNotFound: (404, "campaign-not-found"),
@@ -83,7 +84,8 @@ def make_app(control: Control, token: str) -> FastAPI:
         """This interface, as OpenAPI describes it."""
         return app.openapi()
 
-    app.include_router(make_router(control), prefix="/api", dependencies=[Depends(check_token)])
+    for router in (make_router(control), make_agents_router(control.actions)):
+        app.include_router(router, prefix="/api", dependencies=[Depends(check_token)])
     return app
 
 

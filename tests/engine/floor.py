@@ -10,6 +10,7 @@ from typing import Any
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.model import Campaign, CampaignStatus, ConnectMode, Disposition, Trunk
 from stasis_dialer.db.leads import NewLead
 from stasis_dialer.engine.caller_ids import CallerIdBook
@@ -19,8 +20,11 @@ from stasis_dialer.engine.decision_log import DecisionLog
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dialer import Dialer
 from stasis_dialer.engine.dispatch import Dispatcher
+from stasis_dialer.engine.dispositions import Dispositions
+from stasis_dialer.engine.features import Features
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
+from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.pacing import Paces
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.trunks import Trunks
@@ -72,10 +76,13 @@ class Floor:
         self.book = CampaignBook(self.store.campaigns, None)
         self.ids = Ids(app)
         self.paces = Paces(self.clock, self.store.decisions)
+        self.keypads = Keypads(self.clock, Codes(), lambda agent, pressed: self.features.carry_out(agent, pressed))
+        self.dispositions = Dispositions(self.dispatcher, self.journal, self.clock, self.book.of)
         self.desk = Desk(
             self.dispatcher,
             self.clock,
             self.journal,
+            self.dispositions,
             self.ids,
             app,
             ENDPOINT,
@@ -83,7 +90,10 @@ class Floor:
             self.book.all,
             self._wake,
             self.paces.agent_changed,
+            self.keypads,
         )
+        self.keypads.watch(self.desk.find)
+        self.features = Features(self.desk)
         self.ended: list[Call] = []
         self.calls = Calls(
             self.dispatcher,
@@ -207,6 +217,7 @@ class Floor:
         self.dialer.wake()
 
     def _call_ended(self, call: Call) -> None:
+        self.dispositions.call_ended(call)
         self.ended.append(call)
         self._wake()
 

@@ -23,6 +23,7 @@ from stasis_dialer.core.model import (
     Campaign,
     CampaignStatus,
     Direction,
+    DisposedCall,
     Disposition,
     ExtensionStatus,
     Fault,
@@ -31,12 +32,14 @@ from stasis_dialer.core.model import (
     LeadStatus,
     Reservation,
 )
+from stasis_dialer.core.schedule import disposed_outcome
 from stasis_dialer.db.agents import MAX_EXTENSION, PanelRow, StateInterval
 from stasis_dialer.db.campaigns import CampaignCounters, StoredCampaign
 from stasis_dialer.db.decisions import PacingDecision
 from stasis_dialer.db.dnc import DoNotCall
 from stasis_dialer.db.leads import DueCounts, Inserted, NewLead
 from stasis_dialer.db.reservation import LEASE_EXPIRED, LEGACY_RETRY_SECONDS, RefusedLead, ReleasedLead, Reserved
+from stasis_dialer.db.rows import counts_as_success
 from stasis_dialer.errors import CampaignNotFound, DatabaseUnavailable, NumberRefused, Refused
 
 P = ParamSpec("P")
@@ -323,7 +326,7 @@ class MemoryCalls(_Repository):
             for record in records:
                 stored = self._store.records.get(record.call_id)
                 if stored is None or stored.status is not CallStatus.FINISHED:
-                    self._store.records[record.call_id] = _stored(record)
+                    self._store.records[record.call_id] = _stored(record, stored)
 
         self._store.commit(write)
 
@@ -334,7 +337,7 @@ class MemoryCalls(_Repository):
                 stored = self._store.records.get(record.call_id)
                 is_final = stored is not None and stored.status is CallStatus.FINISHED
                 if stored is None or not is_final or (stored.is_end_estimated and not record.is_end_estimated):
-                    self._store.records[record.call_id] = _stored(record)
+                    self._store.records[record.call_id] = _stored(record, stored)
                 if outcome is not None and not self._close(record, outcome):
                     taken_by_others.append(record.call_id)
             return taken_by_others
@@ -361,6 +364,13 @@ class MemoryCalls(_Repository):
     async def get(self, call_id: str) -> CallRecord | None:
         return self._store.commit(lambda: self._store.records.get(call_id))
 
+    async def last_of(self, agent: str) -> CallRecord | None:
+        def select() -> CallRecord | None:
+            mine = [r for r in self._store.records.values() if r.agent == agent and r.bridged_at and r.started_at]
+            return max(mine, key=lambda r: (r.started_at, r.call_id), default=None)
+
+        return self._store.commit(select)
+
     def _close(self, record: CallRecord, outcome: LeadOutcome) -> bool:
         lead, held = self._store.rows.get(outcome.lead_id), self._store.held.get(outcome.lead_id)
         if lead is None:
@@ -377,11 +387,50 @@ class MemoryCalls(_Repository):
             status=status,
             result=outcome.result,
             next_attempt_at=_next_whole_second(outcome.next_attempt_at),
-            attempts=max(0, lead.attempts - int(outcome.is_attempt_given_back)),
+            attempts=(attempts := max(0, lead.attempts - int(outcome.is_attempt_given_back))),
+            max_attempts=max(lead.max_attempts, attempts + 1) if outcome.is_callback else lead.max_attempts,
         )
         closed = int(status in CLOSED) - int(lead.status in CLOSED)
-        self._store.count(lead.campaign_id, closed, int(record.disposition is Disposition.ANSWERED))
+        self._store.count(lead.campaign_id, closed, int(counts_as_success(record)))
         return True
+
+    async def dispose(self, made: DisposedCall) -> bool:
+        def write() -> bool:
+            record = self._store.records.get(made.call_id)
+            if record is None:
+                return False
+            is_over = record.status is CallStatus.FINISHED
+            success = made.choice.success if is_over else record.is_success
+            self._store.records[made.call_id] = replace(
+                record, agent_disposition=made.choice.code, callback_at=made.callback_at, is_success=success
+            )
+            if made.choice.do_not_call:
+                source = f"agent {made.by}: {made.choice.code}"
+                self._store.listed[record.number, None] = DoNotCall(record.number, None, source)
+            lead = self._store.rows.get(record.lead_id or 0)
+            if is_over and lead is not None:
+                self._correct(made, record, lead)
+            return True
+
+        return self._store.commit(write)
+
+    def _correct(self, made: DisposedCall, record: CallRecord, lead: Lead) -> None:
+        held = self._store.held.get(lead.id)
+        results = (record.disposition and record.disposition.value, record.agent_disposition, LEASE_EXPIRED)
+        if held is None or held.attempt_id != made.call_id or held.until is not None or lead.result not in results:
+            return
+        outcome = disposed_outcome(
+            made.call_id, lead, made.campaign, made.choice, callback_at=made.callback_at, now=made.at
+        )
+        self._store.change_lead(
+            lead.id,
+            status=outcome.status,
+            result=outcome.result,
+            next_attempt_at=_next_whole_second(outcome.next_attempt_at),
+            max_attempts=max(lead.max_attempts, lead.attempts + 1) if outcome.is_callback else lead.max_attempts,
+        )
+        closed = int(outcome.status in CLOSED) - int(lead.status in CLOSED)
+        self._store.count(lead.campaign_id, closed, int(made.choice.success) - int(counts_as_success(record)))
 
 
 class MemoryAgents(_Repository):
@@ -463,9 +512,12 @@ def _is_open(record: CallRecord) -> bool:
     return record.status in OPEN_STATUSES
 
 
-def _stored(record: CallRecord) -> CallRecord:
-    """A record with its times as MariaDB keeps them."""
-    times = ("started_at", "dialled_at", "ringing_at", "answered_at", "bridged_at", "ended_at")
+def _stored(record: CallRecord, before: CallRecord | None = None) -> CallRecord:
+    """A record with its times as MariaDB keeps them; what an agent said before stays."""
+    if before is not None:
+        said = record.agent_disposition or before.agent_disposition
+        record = replace(record, agent_disposition=said, callback_at=record.callback_at or before.callback_at)
+    times = ("started_at", "dialled_at", "ringing_at", "answered_at", "bridged_at", "ended_at", "callback_at")
     given = {name: getattr(record, name) for name in times}
     changes: dict[str, Any] = {name: moment and _whole_millisecond(moment) for name, moment in given.items()}
     changes["timeline"] = tuple((_whole_millisecond(moment), what) for moment, what in record.timeline)

@@ -25,6 +25,7 @@ from stasis_dialer.core.model import (
     CallRecord,
     Campaign,
     ConnectMode,
+    DisposedCall,
     Lead,
     LeadOutcome,
     LeadStatus,
@@ -37,6 +38,7 @@ from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dispatch import Dispatcher
+from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.recovery import Recovery
@@ -109,6 +111,7 @@ class Books:
     finished: list[tuple[CallRecord, LeadOutcome | None]] = field(default_factory=list)
     records: list[CallRecord] = field(default_factory=list)
     sessions: list[AgentSession] = field(default_factory=list)
+    disposed: list[DisposedCall] = field(default_factory=list)
 
     async def save(self, records: Sequence[CallRecord]) -> None:
         self._use()
@@ -120,6 +123,10 @@ class Books:
 
     async def caller_id_counts(self, since: Any) -> dict[str, int]:
         return {}
+
+    async def dispose(self, made: DisposedCall) -> None:
+        self._use()
+        self.disposed.append(made)
 
     async def find(self) -> list[Any]:
         return []
@@ -163,10 +170,12 @@ class World:
         self.caller_ids = CallerIdBook(self.clock, self.books)
         self.ids = Ids("app")
         self.frees = 0
+        self.dispositions = Dispositions(self.dispatcher, self.journal, self.clock, lambda _: campaign)
         self.desk = Desk(
             self.dispatcher,
             self.clock,
             self.journal,
+            self.dispositions,
             self.ids,
             "app",
             "PJSIP/{extension}",

@@ -46,7 +46,7 @@ def advance(agent: Agent, event: m.Event, now: float) -> Step:
 
 def _deadline(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.state is S.WRAP_UP:
-        return customer.wrap_up_done(agent, event, now)
+        return customer.wrap_up_over(agent, now)
     if agent.state is S.RESERVED and agent.call_id is not None:
         lost = tell_lost(agent)
         free, commands = customer.customer_gone(agent, m.CustomerGone(agent.call_id), now)
@@ -55,6 +55,11 @@ def _deadline(agent: Agent, event: m.Event, now: float) -> Step:
         again = evolve(agent, deadline=now + LEG_SECONDS)
         return again, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
     return evolve(agent, deadline=None), ()
+
+
+def _key_pressed(agent: Agent, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.DigitPressed)
+    return agent, (m.CollectKey(event.digit),)
 
 
 def _ignored(agent: Agent, event: m.Event, now: float) -> Step:
@@ -73,6 +78,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.CustomerJoined: customer.customer_joined,
     m.CustomerGone: customer.customer_gone,
     m.WrapUpDone: customer.wrap_up_done,
+    m.DispositionGiven: customer.disposition_given,
     m.PauseRequested: wishes.pause_requested,
     m.UnpauseRequested: wishes.unpause_requested,
     m.LogoutRequested: wishes.logout_requested,
@@ -81,7 +87,8 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.DeadlineReached: _deadline,
     m.Ringing: _ignored,
     m.EarlyMedia: _ignored,
-    m.DigitPressed: _ignored,
+    m.DigitPressed: _key_pressed,
+    m.MessageEnded: _ignored,
 }
 
 __all__ = [

@@ -21,6 +21,9 @@ def assign(agent: Agent, event: m.Assigned, create: m.CreateLeg | None, now: flo
         campaign_id=event.campaign_id,
         wrap_up_seconds=event.wrap_up_seconds,
         ring_seconds=event.ring_seconds,
+        dispositions=event.dispositions,
+        last_call_id=None,
+        disposition=None,
     )
     if agent.leg_id is not None and agent.bridge_id is not None:
         reserved = enter(evolve(taken, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
@@ -41,7 +44,7 @@ def customer_joined(agent: Agent, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.CustomerJoined)
     if agent.state is not S.RESERVED or event.call_id != agent.call_id:
         return agent, ()
-    talking = evolve(agent, calls_taken=agent.calls_taken + 1, deadline=None)
+    talking = evolve(agent, calls_taken=agent.calls_taken + 1, last_call_id=event.call_id, deadline=None)
     return enter(talking, S.ON_CALL, now), (m.Save(),)
 
 
@@ -62,6 +65,9 @@ def customer_gone(agent: Agent, event: m.Event, now: float) -> Step:
 
 
 def _wrap_up(agent: Agent, now: float) -> Step:
+    """The campaign's time for the work after a call; until its limit while a disposition is to be given."""
+    if agent.must_dispose:
+        agent = evolve(agent, wrap_up_seconds=agent.dispositions.max_wrap_up_seconds)
     hang_up = (m.HangUp(agent.leg_id),) if agent.leg_id and not agent.is_always_on else ()
     working = enter(evolve(agent, deadline=now + agent.wrap_up_seconds), S.WRAP_UP, now)
     if agent.wrap_up_seconds > 0 or hang_up:
@@ -70,8 +76,27 @@ def _wrap_up(agent: Agent, now: float) -> Step:
 
 
 def wrap_up_done(agent: Agent, event: m.Event, now: float) -> Step:
-    if agent.state is not S.WRAP_UP:
+    """The agent is ready again, unless a disposition is still to be given."""
+    if agent.state is not S.WRAP_UP or agent.must_dispose:
         return agent, ()
+    return wrap_up_over(agent, now)
+
+
+def disposition_given(agent: Agent, event: m.Event, now: float) -> Step:
+    """What came of the call; in the work after the call it ends that work."""
+    assert isinstance(event, m.DispositionGiven)
+    if agent.last_call_id is None or agent.dispositions.find(event.code) is None or agent.state is S.LOGGED_OFF:
+        return agent, ()
+    said = m.DisposeCall(agent.last_call_id, agent.campaign_id, event.code, event.callback_at)
+    disposed = evolve(agent, disposition=event.code)
+    if agent.state is not S.WRAP_UP:
+        return disposed, (said,)
+    ready, commands = wrap_up_over(disposed, now)
+    return ready, (said, *commands)
+
+
+def wrap_up_over(agent: Agent, now: float) -> Step:
+    """The time for the work after the call is over."""
     if agent.leg_id is not None and not agent.is_always_on:
         closing = evolve(agent, wrap_up_seconds=0.0, deadline=now + LEG_SECONDS)
         return closing, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))

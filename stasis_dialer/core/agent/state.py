@@ -9,6 +9,7 @@ from typing import Final
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import AgentState, ConnectMode
+from stasis_dialer.core.options import NO_DISPOSITIONS, Choice, Dispositions
 
 LOGIN_RING_SECONDS: Final = 30.0
 """How long a telephone may ring to log its agent in. Not measured."""
@@ -52,6 +53,12 @@ class Agent:
     """The campaign of the present or the last customer."""
     ring_seconds: float = LOGIN_RING_SECONDS
     wrap_up_seconds: float = 0.0
+    dispositions: Dispositions = NO_DISPOSITIONS
+    """What the present or the last customer's call may be given."""
+    last_call_id: str | None = None
+    """The call that the agent talks in, or talked in last."""
+    disposition: str | None = None
+    """What the agent said of it."""
     deadline: float | None = None
     pause_reason: str | None = None
     wants_pause: str | None = None
@@ -67,6 +74,16 @@ class Agent:
         """Whether the leg stays up between customers."""
         return self.connect is ConnectMode.ALWAYS_ON
 
+    @property
+    def choice(self) -> Choice | None:
+        """The disposition of the last call."""
+        return self.dispositions.find(self.disposition)
+
+    @property
+    def must_dispose(self) -> bool:
+        """Whether the work after the call is not done without a disposition."""
+        return self.dispositions.is_forced and self.last_call_id is not None and self.disposition is None
+
     def serves(self, campaign_id: int) -> bool:
         """Whether customers of this campaign may be given to the agent."""
         return not self.campaigns or campaign_id in self.campaigns
@@ -78,8 +95,15 @@ Handler = Callable[[Agent, m.Event, float], Step]
 
 def settle(agent: Agent, now: float) -> Step:
     """Where an agent without a customer belongs: logged off, paused or available, in this order."""
+    agent, said = say_default(agent)
     if agent.wants_logout:
-        return log_out(agent, now)
+        leaving, commands = log_out(agent, now)
+        return leaving, (*said, *commands)
+    step = _settle(agent, now)
+    return step[0], (*said, *step[1])
+
+
+def _settle(agent: Agent, now: float) -> Step:
     if agent.wants_pause is not None:
         return pause(evolve(agent, pause_reason=agent.wants_pause, wants_pause=None), now)
     if not agent.is_always_on and not agent.is_registered:
@@ -95,17 +119,20 @@ def pause(agent: Agent, now: float) -> Step:
 
 
 def log_out(agent: Agent, now: float) -> Step:
-    if agent.leg_id is None:
+    leg_id = agent.leg_id
+    if leg_id is None:
         return end(agent, now)
+    agent, said = say_default(agent)
     leaving = evolve(agent, call_id=None, wants_logout=True, deadline=now + LEG_SECONDS, logged_out_at=now)
-    return enter(leaving, S.LOGGED_OFF, now), (m.HangUp(agent.leg_id), m.Save())
+    return enter(leaving, S.LOGGED_OFF, now), (*said, m.HangUp(leg_id), m.Save())
 
 
 def end(agent: Agent, now: float) -> Step:
+    agent, said = say_default(agent)
     left_at = agent.logged_out_at if agent.logged_out_at is not None else now
     over = enter(agent, S.LOGGED_OFF, now)
     over = evolve(over, call_id=None, deadline=None, is_over=True, logged_out_at=left_at)
-    return over, (m.EndSession(),)
+    return over, (*said, m.EndSession())
 
 
 def enter(agent: Agent, state: AgentState, now: float) -> Agent:
@@ -116,6 +143,17 @@ def enter(agent: Agent, state: AgentState, now: float) -> Agent:
     if agent.state is not S.LOGGED_OFF:
         seconds[agent.state] = seconds.get(agent.state, 0.0) + (now - agent.since)
     return evolve(agent, state=state, since=now, seconds=seconds)
+
+
+def say_default(agent: Agent) -> Step:
+    """A call that its agent leaves without a word gets the campaign's default disposition."""
+    default = agent.dispositions.default
+    if agent.state not in (S.ON_CALL, S.WRAP_UP) or agent.disposition is not None or agent.last_call_id is None:
+        return agent, ()
+    if default is None:
+        return agent, ()
+    said = m.DisposeCall(agent.last_call_id, agent.campaign_id, default, is_default=True)
+    return evolve(agent, disposition=default), (said,)
 
 
 def tell_lost(agent: Agent) -> tuple[m.Command, ...]:

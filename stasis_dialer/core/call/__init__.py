@@ -145,6 +145,7 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
             (m.VerdictDue, screening.verdict_due),
         )
     },
+    **{(state, m.Disposed): ending.disposed for state in CallState if state is not S.ENDED},
 }
 
 LATE: Final[frozenset[type[m.Event]]] = frozenset(

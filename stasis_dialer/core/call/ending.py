@@ -59,6 +59,15 @@ def created_while_closing(call: Call, event: m.Event, now: float) -> Step:
     return call, (m.HangUp(call.leg_id),)
 
 
+def disposed(call: Call, event: m.Event, now: float) -> Step:
+    """The agent's word; the last one counts."""
+    assert isinstance(event, m.Disposed)
+    if (event.code, event.callback_at) == (call.agent_disposition, call.callback_at):
+        return call, ()
+    said = marked(call, now, f"disposed {event.code}", agent_disposition=event.code, callback_at=event.callback_at)
+    return said, (m.Save(),)
+
+
 def gone(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.LegGone)
     gone = evolve(call, cause=event.cause, tech_cause=event.tech_cause, is_end_seen=event.is_seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -104,6 +105,10 @@ class Call:
     is_end_seen: bool = True
     disposition: Disposition | None = None
     fault: Fault | None = None
+    agent_disposition: str | None = None
+    """Code that the agent gave."""
+    callback_at: datetime | None = None
+    """When the person wants to be called, aware UTC."""
     is_attempt_given_back: bool = False
     timeline: tuple[tuple[float, str], ...] = ()
     later_leg_id: str | None = None

@@ -137,6 +137,8 @@ EVENTS: dict[type[m.Event], m.Event] = {
         m.VerdictDue(is_talking=True),
         m.Parted("b1"),
         m.DigitPressed("1"),
+        m.Disposed("sale"),
+        m.DispositionGiven("sale"),
         m.DeadlineReached(),
         m.StopRequested(),
         SECOND,

@@ -518,7 +518,7 @@ def test_given_on_demand_with_a_leg_but_no_customer_when_found_again_then_the_le
 
 # --- every event in every state -------------------------------------------------------------------------------------
 
-CUSTOMER_ONLY = (m.AgentReserved, m.AgentReady, m.AgentLost, m.MessageEnded, m.StopRequested, m.Assigned, m.Parted)
+CUSTOMER_ONLY = (m.AgentReserved, m.AgentReady, m.AgentLost, m.Disposed, m.StopRequested, m.Assigned, m.Parted)
 CUSTOMER_ONLY += (m.TrunkFound, m.NoTrunk)
 CUSTOMER_ONLY += (m.Detected, m.SilenceHeard, m.DialplanRefused, m.TalkingStarted, m.TalkingFinished, m.VerdictDue)
 

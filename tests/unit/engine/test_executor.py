@@ -188,5 +188,6 @@ def test_every_command_for_asterisk_has_its_test() -> None:
     local = {m.SeekAgent, m.WithdrawSeek, m.TellJoined, m.TellCall, m.Save, m.Finish, m.EndSession, m.Command}
     local |= {m.SeekTrunk, m.TellTrunk}
     local |= {m.TellAnswered, m.TellSought, m.TellDetected, m.Remind}
+    local |= {m.DisposeCall, m.CollectKey}
     remote = {item for item in vars(m).values() if isinstance(item, type) and issubclass(item, m.Command)} - local
     assert {type(command) for command in PATHS} == remote

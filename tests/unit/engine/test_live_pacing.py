@@ -19,7 +19,7 @@ from stasis_dialer.core.model import (
     DialMode,
     Disposition,
 )
-from stasis_dialer.core.options import Amd, AmdMode
+from stasis_dialer.core.options import Amd, AmdMode, Choice, Dispositions
 from stasis_dialer.core.pacing import PacingDecision, PacingEvent
 from stasis_dialer.core.routing import Sharer
 from stasis_dialer.engine.clock import Clock
@@ -74,6 +74,34 @@ async def ear(monkeypatch: pytest.MonkeyPatch) -> tuple[Paces, Ear]:
     ear = Ear()
     pace.pacer = ear  # type: ignore[assignment]
     return paces, ear
+
+
+async def test_given_an_agent_who_says_machine_after_the_call_then_the_talk_is_told_as_one(
+    ear: tuple[Paces, Ear],
+) -> None:
+    paces, heard = ear
+    choices = Dispositions((Choice("robot", machine=True), Choice("sale", success=True)))
+    talks = an_agent("1", AgentState.ON_CALL, since=10.0, campaign_id=1, call_id="c1", dispositions=choices)
+    for code, outcome in (("robot", "machine"), ("sale", "human"), (None, "human")):
+        works = replace(talks, state=AgentState.WRAP_UP, since=30.0, call_id=None)
+        heard.heard.clear()
+        paces.agent_changed(talks, works)
+        assert heard.heard == []
+        paces.agent_changed(works, replace(works, state=AgentState.AVAILABLE, since=35.0, disposition=code))
+        assert [(e.kind, e.at, e.outcome, e.value) for e in heard.heard] == [
+            ("talk_ended", 35.0, outcome, 20.0),
+            ("wrap_up_ended", 35.0, None, 5.0),
+        ]
+
+
+async def test_given_an_agent_who_said_machine_during_the_call_then_that_is_told_at_its_end(
+    ear: tuple[Paces, Ear],
+) -> None:
+    paces, heard = ear
+    choices = Dispositions((Choice("robot", machine=True),))
+    talks = an_agent("1", AgentState.ON_CALL, since=10.0, campaign_id=1, dispositions=choices, disposition="robot")
+    paces.agent_changed(talks, replace(talks, state=AgentState.WRAP_UP, since=30.0))
+    assert [(e.kind, e.at, e.outcome, e.value) for e in heard.heard] == [("talk_ended", 30.0, "machine", 20.0)]
 
 
 def test_given_agents_of_every_kind_when_shared_out_then_each_belongs_to_one_campaign() -> None:

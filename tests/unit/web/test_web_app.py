@@ -12,6 +12,7 @@ import pytest
 
 from stasis_dialer.core.model import ExtensionStatus, LineStatus
 from stasis_dialer.engine.control import Control
+from stasis_dialer.engine.control_agents import AgentActions
 from stasis_dialer.engine.panel import Panel
 from stasis_dialer.errors import Refused
 from stasis_dialer.web.app import WebServer, make_app
@@ -49,6 +50,7 @@ async def web() -> AsyncIterator[Web]:
         panel,
         floor.book,
         lambda: b"# metrics\n",
+        AgentActions(floor.clock, floor.desk, floor.book, floor.dispositions, floor.store.calls),
     )
     app = make_app(control, TOKEN)
     async with httpx.AsyncClient(
@@ -83,7 +85,9 @@ async def test_given_no_or_a_wrong_token_then_only_the_health_pages_answer(web: 
     paths = paths_of(web.app)
     assert len(paths) > 10
     for method, path in paths:
-        answer = await web.ask(method, path.replace("{extension}", "1001"), headers=headers, json={})
+        answer = await web.ask(
+            method, path.replace("{extension}", "1001").replace("{call_id}", "c1"), headers=headers, json={}
+        )
         if path in OPEN:
             assert answer.status_code in (200, 503)
         else:
@@ -143,6 +147,24 @@ async def test_an_agents_day_over_the_interface(web: Web) -> None:
     assert [row["extension"] for row in (await web.ask("GET", "/api/agents")).json()] == ["1001"]
     assert (await web.ask("POST", "/api/agents/1001/logout")).json()["state"] == "logged_off"
     assert (await web.ask("GET", "/api/agents")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/agents/1001/disposition", {"code": "sale"}, 409),
+        ("/api/agents/1001/disposition", {}, 422),
+        ("/api/agents/1001/disposition", {"code": "x" * 41}, 422),
+        ("/api/agents/1001/disposition", {"code": "sale", "callback_at": "tomorrow"}, 422),
+        ("/api/calls/c1/disposition", {"code": "sale"}, 409),
+        ("/api/agents/1001/done", {}, 409),
+    ],
+)
+async def test_given_what_cannot_be_disposed_then_that_is_said(
+    web: Web, path: str, body: dict[str, Any], status: int
+) -> None:
+    answer = await web.ask("POST", path, json=body)
+    assert (answer.status_code, bool(answer.json()["message"])) == (status, True)
 
 
 async def test_everybody_is_logged_out_at_once(web: Web) -> None:

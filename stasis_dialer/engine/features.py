@@ -1,0 +1,117 @@
+"""What an agent asked for by keys, done: the same actions as by the command line and the HTTP interface.
+
+A wish that cannot be fulfilled is answered by a tone and a line in the log; it never disturbs the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import structlog
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent import Agent
+from stasis_dialer.core.feature_codes import Feature, Pressed
+from stasis_dialer.core.model import AgentState
+from stasis_dialer.errors import Refused
+
+log = structlog.get_logger(__name__)
+
+PAUSED_BY_PHONE: Final = "phone"
+DONE_MEDIA: Final = "sound:beep"
+REFUSED_MEDIA: Final = "sound:stasis-dialer/agent-refused"
+
+
+class Sessions(Protocol):
+    """The desk, as the keys need it."""
+
+    def tell(self, extension: str, event: m.Event) -> Agent: ...
+
+    def say(self, extension: str, media: str) -> None: ...
+
+
+class Parties(Protocol):
+    """What may be done to the call that is on. Each raises Refused with the reason when it cannot be."""
+
+    def hold(self, extension: str) -> None: ...
+
+    def unhold(self, extension: str) -> None: ...
+
+    def blind_transfer(self, extension: str, target: str) -> None: ...
+
+    def attended_transfer(self, extension: str, target: str) -> None: ...
+
+    def conference(self, extension: str) -> None: ...
+
+    def complete(self, extension: str) -> None: ...
+
+    def cancel(self, extension: str) -> None: ...
+
+    def pause_recording(self, extension: str) -> None: ...
+
+    def resume_recording(self, extension: str) -> None: ...
+
+
+class Features:
+    """Carries out what keys ask for."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        parties: Parties | None = None,
+        reason_of: Callable[[str], str] = lambda digits: PAUSED_BY_PHONE,
+    ) -> None:
+        self._sessions = sessions
+        self._reason_of = reason_of
+        self._actions: dict[Feature, Callable[[Agent, str], None]] = {
+            Feature.LOGOUT: lambda agent, _: self._tell(agent, m.LogoutRequested()),
+            Feature.PAUSE: lambda agent, digits: self._tell(agent, m.PauseRequested(self._reason_of(digits))),
+            Feature.UNPAUSE: lambda agent, _: self._tell(agent, m.UnpauseRequested()),
+            Feature.WRAP_UP_DONE: self._wrap_up_done,
+            Feature.DISPOSITION: self._dispose,
+        }
+        if parties is not None:
+            self._actions |= _of_parties(parties)
+
+    def carry_out(self, agent: Agent, pressed: Pressed) -> None:
+        """Do it, or say that it cannot be."""
+        action = self._actions.get(pressed.feature)
+        try:
+            if action is None:
+                raise Refused(f"not possible here: feature={pressed.feature}")
+            action(agent, pressed.argument)
+        except Refused as error:
+            log.warning("feature-refused", agent=agent.extension, feature=str(pressed.feature), why=str(error))
+            self._sessions.say(agent.extension, REFUSED_MEDIA)
+            return
+        if agent.state is not AgentState.ON_CALL and pressed.feature is not Feature.LOGOUT:
+            self._sessions.say(agent.extension, DONE_MEDIA)
+
+    def _tell(self, agent: Agent, event: m.Event) -> None:
+        self._sessions.tell(agent.extension, event)
+
+    def _wrap_up_done(self, agent: Agent, _: str) -> None:
+        if agent.must_dispose:
+            raise Refused(f"a disposition is to be given first: agent={agent.extension}")
+        self._tell(agent, m.WrapUpDone())
+
+    def _dispose(self, agent: Agent, digits: str) -> None:
+        choice = next((choice for choice in agent.dispositions.choices if choice.digit == digits), None)
+        if choice is None or agent.last_call_id is None:
+            raise Refused(f"no such disposition: agent={agent.extension} digits={digits}")
+        self._tell(agent, m.DispositionGiven(choice.code))
+
+
+def _of_parties(parties: Parties) -> Mapping[Feature, Callable[[Agent, str], None]]:
+    return {
+        Feature.HOLD: lambda agent, _: parties.hold(agent.extension),
+        Feature.UNHOLD: lambda agent, _: parties.unhold(agent.extension),
+        Feature.BLIND_TRANSFER: lambda agent, target: parties.blind_transfer(agent.extension, target),
+        Feature.ATTENDED_TRANSFER: lambda agent, target: parties.attended_transfer(agent.extension, target),
+        Feature.CONFERENCE: lambda agent, _: parties.conference(agent.extension),
+        Feature.COMPLETE: lambda agent, _: parties.complete(agent.extension),
+        Feature.CANCEL: lambda agent, _: parties.cancel(agent.extension),
+        Feature.RECORDING_PAUSE: lambda agent, _: parties.pause_recording(agent.extension),
+        Feature.RECORDING_RESUME: lambda agent, _: parties.resume_recording(agent.extension),
+    }
