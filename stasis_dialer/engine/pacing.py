@@ -97,7 +97,7 @@ class Paces:
         self._store = store
         self._by_campaign: dict[int, Pace] = {}
         self._talks: dict[str, tuple[int | None, float, bool]] = {}
-        """By session the talk that has ended, and of which the agent has yet to say what it was: campaign, seconds, a machine by detection."""
+        """By session a talk of which the agent has yet to say what it was: campaign, seconds, taken for a machine."""
         self._lost: dict[str, _Lost] = {}
         self.turns = Turns()
         """How many shared agents each campaign had."""

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import CallState
+from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.model import (
     AgentSession,
     AgentState,
@@ -32,15 +33,17 @@ from stasis_dialer.core.model import (
     Reservation,
     Trunk,
 )
-from stasis_dialer.core.options import Amd, AmdMode, MachineAction
+from stasis_dialer.core.options import Amd, AmdMode, Choice, Dispositions, MachineAction
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dispatch import Dispatcher
-from stasis_dialer.engine.dispositions import Dispositions
+from stasis_dialer.engine.dispositions import Dispositions as Disposed
+from stasis_dialer.engine.features import Features
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
+from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import DatabaseUnavailable, Refused
@@ -73,6 +76,9 @@ class Deed:
 
 DEEDS = ("call",) * 12 + ("log_in", "phone_logs_in", "log_out", "pause", "unpause", "wrap_up_done")
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
+DEEDS += ("dispose", "key", "keys")
+CHOICES = (Choice("sale", "1", success=True), Choice("later", "2", callback=True), Choice("robot", "3", machine=True))
+FORCED = Dispositions(CHOICES, is_forced=True, max_wrap_up_seconds=20.0, default="robot")
 deeds = st.builds(
     Deed,
     at=st.sampled_from([0.0, 0.0, 1.0, 1.5, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 90.0, 150.0, 200.0]),
@@ -89,6 +95,7 @@ campaigns = st.builds(
     ring_timeout_seconds=st.sampled_from([15.0, 30.0]),
     answer_deadline_seconds=st.sampled_from([0.5, 2.0, 10.0]),
     safe_harbour_media=st.sampled_from([None, MESSAGE]),
+    dispositions=st.sampled_from([Dispositions(), Dispositions(CHOICES), FORCED]),
     wrap_up_seconds=st.sampled_from([0.0, 0.0, 3.0, 20.0]),
     agent_ring_seconds=st.sampled_from([2.0, 10.0]),
     max_call_seconds=st.just(120.0),
@@ -170,7 +177,8 @@ class World:
         self.caller_ids = CallerIdBook(self.clock, self.books)
         self.ids = Ids("app")
         self.frees = 0
-        self.dispositions = Dispositions(self.dispatcher, self.journal, self.clock, lambda _: campaign)
+        self.keypads = Keypads(self.clock, Codes(), lambda agent, pressed: self.features.carry_out(agent, pressed))
+        self.dispositions = Disposed(self.dispatcher, self.journal, self.clock, lambda _: campaign)
         self.desk = Desk(
             self.dispatcher,
             self.clock,
@@ -182,7 +190,10 @@ class World:
             "",
             lambda: {1: campaign},
             self._freed,
+            keypads=self.keypads,
         )
+        self.keypads.watch(self.desk.find)
+        self.features = Features(self.desk)
         self.ended: Counter[str] = Counter()
         self.calls = Calls(
             self.dispatcher,
@@ -287,6 +298,20 @@ class World:
     def _wrap_up_done(self, deed: Deed, extension: str) -> None:
         self.desk.tell(extension, m.WrapUpDone())
 
+    def _dispose(self, deed: Deed, extension: str) -> None:
+        self.desk.tell(extension, m.DispositionGiven(CHOICES[deed.who].code))
+
+    def _key(self, deed: Deed, extension: str) -> None:
+        self._press(extension, "123"[deed.who])
+
+    def _keys(self, deed: Deed, extension: str) -> None:
+        self._press(extension, ("*53*54", "*55", "*561#")[deed.who] * (20 if deed.is_on_demand else 1))
+
+    def _press(self, extension: str, keys: str) -> None:
+        agent = self.desk.find(extension)
+        for key in keys if agent is not None and agent.leg_id else "":
+            self.dispatcher.post_to_leg(agent.leg_id, m.DigitPressed(key))  # type: ignore[union-attr, arg-type]
+
     def _phone_unregistered(self, deed: Deed, extension: str) -> None:
         self.desk.phones(set(EXTENSIONS) - {extension})
 
@@ -364,6 +389,8 @@ def everybody_is_gone(world: World) -> None:
     assert world.desk.agents() == []
     over = [session for session in world.books.sessions if session.logged_out_at is not None]
     last = {session.session_id: session for session in over}
+    assert {made.call_id for made in world.books.disposed} <= set(world.placed)
+    assert world.journal.depth == 0
     assert sorted(last) == sorted(world.opened)
     for session in last.values():
         assert session.state is AgentState.LOGGED_OFF
