@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from stasis_dialer.cli.campaign_changes import (
     read_pairs,
     with_groups_filled,
 )
-from stasis_dialer.cli.context import Context, command, pass_context
+from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.cli.reasons import meaning
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, CampaignStatus
@@ -96,7 +95,7 @@ async def create(context: Context, name: str | None, path: Path | None, pairs: t
         wanted["name"] = name
     campaign_file = check_campaign(wanted)
     async with context.store() as store:
-        stored = await store.campaigns.create(as_campaign(campaign_file), _actor(), datetime.now(UTC))
+        stored = await store.campaigns.create(as_campaign(campaign_file), actor_name(), datetime.now(UTC))
     show_one(_brief(stored), as_json)
 
 
@@ -117,7 +116,7 @@ async def set_(context: Context, name: str, pairs: tuple[str, ...], as_json: boo
     async with context.store() as store:
         campaign = (await store.campaigns.get(name_or_id(name))).campaign
         changes = with_groups_filled(campaign, in_core_words(read_pairs(pairs)))
-        stored = await store.campaigns.update(campaign.id, changes, _actor(), datetime.now(UTC))
+        stored = await store.campaigns.update(campaign.id, changes, actor_name(), datetime.now(UTC))
     show_one(_brief(stored), as_json)
 
 
@@ -163,10 +162,10 @@ async def apply(context: Context, path: Path, as_json: bool) -> None:
     async with context.store() as store:
         current = await _by_name(store, wanted.name)
         if current is None:
-            stored = await store.campaigns.create(as_campaign(wanted), _actor(), now)
+            stored = await store.campaigns.create(as_campaign(wanted), actor_name(), now)
         else:
             changes = with_groups_filled(current.campaign, file_changes(wanted))
-            stored = await store.campaigns.update(current.campaign.id, changes, _actor(), now)
+            stored = await store.campaigns.update(current.campaign.id, changes, actor_name(), now)
     show_one(_brief(stored), as_json)
 
 
@@ -290,7 +289,7 @@ async def _set_status(context: Context, name: str, status: CampaignStatus) -> No
             raise Refused(f"the campaign cannot be started: {'; '.join(stored.problems)}")
         if status is CampaignStatus.ACTIVE:
             _check_may_dial(context, stored.campaign)
-        await store.campaigns.set_status(stored.campaign.id, status, _actor(), datetime.now(UTC))
+        await store.campaigns.set_status(stored.campaign.id, status, actor_name(), datetime.now(UTC))
     click.echo(f"{stored.campaign.name}: {status}")
 
 
@@ -326,10 +325,3 @@ def _brief(stored: StoredCampaign) -> dict[str, Any]:
         "success_rate_percent": round(counters.success_rate, 1),
         "problems": "; ".join(stored.problems) or None,
     }
-
-
-def _actor() -> str:
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "cli"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import getpass
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -96,6 +97,14 @@ def command(work: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
         return asyncio.run(work(*args, **kwargs))
 
     return run
+
+
+def actor_name() -> str:
+    """Who gives the command, for the audit trail."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli"
 
 
 class ErrorsAsMessages(click.Group):

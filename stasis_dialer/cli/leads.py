@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from dataclasses import fields
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from stasis_dialer.cli.campaign import name_or_id
-from stasis_dialer.cli.context import Context, command, pass_context
+from stasis_dialer.cli.context import Context, actor_name, command, pass_context
+from stasis_dialer.cli.importing import Summary, import_list
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import Lead, LeadStatus
-from stasis_dialer.core.numbers import normalise
+from stasis_dialer.core.options import Dedupe
 from stasis_dialer.core.schedule import can_be_called_now
-from stasis_dialer.db.leads import LeadFilter, NewLead
-from stasis_dialer.errors import NumberRefused, Refused
-
-HEADINGS = {
-    "name": ("name", "nome"),
-    "phone_number": ("phone_number", "phone", "telefone", "celular"),
-    "alternate_phone": ("alternate_phone", "telefone2", "telefone_alternativo"),
-    "max_attempts": ("max_attempts",),
-}
-"""A column's names in the file, the legacy's first."""
+from stasis_dialer.db.leads import LeadFilter
+from stasis_dialer.errors import Refused
+from stasis_dialer.files import TableWriter, open_writer
+from stasis_dialer.files.listing import ReadOptions, open_list
+from stasis_dialer.files.reading import ENCODINGS
 
 SHOWN_REFUSALS = 10
 
@@ -41,45 +39,63 @@ def leads() -> None:
 @leads.command("import")
 @click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--campaign", "name", required=True, help="Name or id of the campaign.")
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="COLUMN=FIELD",
+    help="What a column is: name, phone, area_code, max_attempts, skip or attribute:LABEL. COLUMN is its heading, or "
+    "its number from 1.",
+)
+@click.option("--area-code", metavar="DDD", help="Area code of numbers that have none.")
+@click.option("--dedupe", type=click.Choice([str(each) for each in Dedupe]), help="Instead of the campaign's setting.")
+@click.option("--header/--no-header", "has_headings", default=None, help="Is the first row headings? Seen by itself.")
+@click.option("--encoding", type=click.Choice(ENCODINGS), help="Seen by itself.")
+@click.option("--delimiter", metavar="SIGN", help="Seen by itself; TAB for a tab.")
+@click.option("--results", type=click.Path(path_type=Path, dir_okay=False), help="Write each row's result to a CSV.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be imported, and import nothing.")
 @json_option
 @pass_context
 @command
-async def import_(context: Context, path: Path, name: str, as_json: bool) -> None:
-    """Import leads from a CSV file (UTF-8, with a heading line).
+async def import_(
+    context: Context,
+    path: Path,
+    name: str,
+    mapping: tuple[str, ...],
+    area_code: str | None,
+    dedupe: str | None,
+    has_headings: bool | None,
+    encoding: str | None,
+    delimiter: str | None,
+    results: Path | None,
+    is_dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Import leads from a CSV or XLSX file, all or nothing.
 
-    Columns: name, phone_number, alternate_phone, max_attempts; the Portuguese nome, telefone, telefone2 are known
-    too. Rows without a valid number are refused and listed; the rest is imported.
+    Columns are known by their headings, in Portuguese and English: nome, telefone, celular, telefone2, ddd, ...; the
+    others are kept as the lead's attributes. Rows without a valid number that is new and may be called are refused.
 
     \b
-    Example: stasis-dialer leads import examples/leads.csv --campaign spring
+    Example: stasis-dialer leads import people.xlsx --campaign spring --results people.results.csv
     """
-    refusals: list[dict[str, Any]] = []
-    size = path.stat().st_size  # noqa: ASYNC240 - before anything else runs in this loop
+    options = ReadOptions(_mapping(mapping), has_headings, encoding, _delimiter(delimiter))
     async with context.store() as store:
-        stored = await store.campaigns.get(name_or_id(name))
-        rows = _read(path, stored.campaign.default_region, refusals)
-        with Progress(
-            TextColumn("importing"),
-            BarColumn(),
-            TaskProgressColumn(),
-            console=Console(stderr=True),
-            disable=as_json,
-            transient=True,
-        ) as progress:
-            task = progress.add_task("rows", total=size)
-            counted = (_advance(progress, task, row) for row in rows)
-            inserted = await store.leads.insert_many(
-                stored.campaign.id, counted, datetime.now(UTC), stored.campaign.max_attempts
+        campaign = (await store.campaigns.get(name_or_id(name))).campaign
+        numbers = replace(
+            campaign.numbers,
+            area_code=_area_code(area_code) or campaign.numbers.area_code,
+            dedupe=Dedupe(dedupe or campaign.numbers.dedupe),
+        )
+        leads_list = open_list(path, replace(campaign, numbers=numbers), options)
+        with _progress(as_json) as show, _results(results) as writer:
+            summary = await import_list(
+                store, leads_list, actor=actor_name(), is_dry_run=is_dry_run, results=writer, show=show
             )
-    summary = {"imported": inserted.inserted, "refused": inserted.refused + len(refusals)}
     if as_json:
-        show_one({**summary, "refusals": refusals}, True)
+        show_one(summary.as_object(), True)
         return
-    for refusal in refusals[:SHOWN_REFUSALS]:
-        click.echo(f"line {refusal['line']}: {refusal['reason']}", err=True)
-    if len(refusals) > SHOWN_REFUSALS:
-        click.echo(f"and {len(refusals) - SHOWN_REFUSALS} more; --json lists all", err=True)
-    click.echo(f"{summary['imported']} leads imported, {summary['refused']} refused")
+    _tell(summary, results)
 
 
 @leads.command("list")
@@ -114,64 +130,80 @@ async def show(context: Context, lead_id: int, as_json: bool) -> None:
         if lead is None:
             raise Refused(f"there is no such lead: id={lead_id}")
         calls = await store.calls.find(CallFilter(lead_id=lead_id), 100)
+        phones = [asdict(phone) for phone in await store.leads.phones(lead_id)]
     row = _row(lead) | {"can_be_called_now": can_be_called_now(lead, datetime.now(UTC))}
     if as_json:
-        show_one({**row, "calls": [brief(call) for call in calls]}, True)
+        show_one({**row, "phones": phones, "calls": [brief(call) for call in calls]}, True)
         return
     show_one(row, False)
+    if phones:
+        show_list(phones, False, "")
     show_list([brief(call) for call in calls], False, "no calls yet")
 
 
-def _read(path: Path, region: str, refusals: list[dict[str, Any]]) -> Iterator[tuple[int, NewLead]]:
-    """The file's valid rows, each with the bytes it took; the others become refusals."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            columns = _columns(path, next(reader, []))
-            for cells in reader:
-                size = sum(len(cell) + 1 for cell in cells)
-                try:
-                    lead = _lead(cells, columns, region)
-                except (NumberRefused, Refused) as error:
-                    refusals.append({"line": reader.line_num, "reason": str(error)})
-                    continue
-                if lead is not None:
-                    yield size, lead
-    except UnicodeDecodeError as error:
-        raise Refused(f"the file is not UTF-8: file={path.name} byte={error.start}; save it as CSV UTF-8") from error
-    except csv.Error as error:
-        raise Refused(f"the file is not CSV: file={path.name}; {error}") from error
+def _tell(summary: Summary, results: Path | None) -> None:
+    """The summary for people: what was refused and why, then the counts."""
+    if summary.was_imported_at is not None:
+        click.echo(f"this file was imported before, at {summary.was_imported_at} UTC: nothing to add")
+        return
+    for refusal in summary.refusals[: 0 if results else SHOWN_REFUSALS]:
+        detail = f"; {refusal['detail']}" if refusal["detail"] else ""
+        click.echo(f"line {refusal['line']}: {refusal['reason']}{detail}", err=True)
+    if results is None and summary.refused > SHOWN_REFUSALS:
+        click.echo(f"and {summary.refused - SHOWN_REFUSALS} more; --results FILE lists every row", err=True)
+    why = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.most_common())
+    done = "would be imported" if summary.is_dry_run else "imported"
+    click.echo(f"{summary.imported} leads {done}, {summary.refused} refused{f' ({why})' if why else ''}")
 
 
-def _columns(path: Path, headings: list[str]) -> dict[str, int]:
-    found = [heading.strip().lower().replace(" ", "_") for heading in headings]
-    columns = {field: found.index(name) for field, names in HEADINGS.items() for name in names[::-1] if name in found}
-    if "phone_number" not in columns:
-        seen = ", ".join(found)[:200] or "nothing"
-        raise Refused(f"no column with phone numbers: file={path.name} headings={seen}; call it phone_number")
-    return columns
+@contextlib.contextmanager
+def _progress(is_hidden: bool) -> Iterator[Callable[[float, int], None]]:
+    """A bar on standard error, while something is imported."""
+    bar = Progress(
+        TextColumn("importing"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]} rows"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=is_hidden,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("rows", total=1.0, rows=0)
+        yield lambda share, rows: bar.update(task, completed=share, rows=rows)
 
 
-def _lead(cells: list[str], columns: dict[str, int], region: str) -> NewLead | None:
-    if not any(cell.strip() for cell in cells):
+def _results(path: Path | None) -> AbstractContextManager[TableWriter | None]:
+    return contextlib.nullcontext() if path is None else open_writer(path, "csv")
+
+
+def _mapping(words: Sequence[str]) -> dict[str, str]:
+    """`--map COLUMN=FIELD` as a mapping; a heading may hold `=` itself."""
+    mapping = {}
+    for word in words:
+        column, found, field = word.rpartition("=")
+        if not found or not column or not field:
+            raise click.BadParameter(f"write COLUMN=FIELD, not {word!r}", param_hint="--map")
+        mapping[column] = field
+    return mapping
+
+
+def _delimiter(sign: str | None) -> str | None:
+    if sign is None:
         return None
-
-    def cell(field: str) -> str:
-        index = columns.get(field)
-        return cells[index].strip() if index is not None and index < len(cells) else ""
-
-    attempts = cell("max_attempts")
-    if attempts and not (attempts.isdecimal() and 1 <= int(attempts) <= 100):
-        raise Refused(f"max_attempts is no number from 1 to 100: {attempts[:20]!r}")
-    phone, alternate = cell("phone_number"), cell("alternate_phone")
-    normalise(phone, region)
-    return NewLead(cell("name")[:255], phone, alternate or None, int(attempts) if attempts else None)
+    if sign.lower() in ("tab", "\\t"):
+        return "\t"
+    if len(sign) != 1 or sign in '"\r\n\0':
+        raise click.BadParameter("one sign, or TAB", param_hint="--delimiter")
+    return sign
 
 
-def _advance(progress: Progress, task: Any, row: tuple[int, NewLead]) -> NewLead:
-    progress.advance(task, row[0])
-    return row[1]
+def _area_code(digits: str | None) -> str | None:
+    if digits is not None and not re.fullmatch(r"0?[1-9][0-9]{1,3}", digits):
+        raise click.BadParameter("two to four digits", param_hint="--area-code")
+    return digits.lstrip("0") if digits else None
 
 
 def _row(lead: Lead) -> dict[str, Any]:
-    return {field.name: getattr(lead, field.name) for field in fields(Lead)}
+    return {field.name: getattr(lead, field.name) for field in fields(Lead)} | {"attributes": dict(lead.attributes)}

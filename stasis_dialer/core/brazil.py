@@ -20,13 +20,14 @@ def _pattern(kind: str) -> str:
 
 
 _SUBSCRIBER: Final = re.compile(f"(?:{_pattern('fixed_line')})|(?:{_pattern('mobile')})")
+_AREAS: Final = frozenset(f"{area}" for area in range(11, 100) if _SUBSCRIBER.fullmatch(f"{area}31234567"))
+"""The area codes that exist."""
 _NATIONAL_ONLY: Final = re.compile(_pattern("shared_cost"))
 """Numbers of eight digits that belong to no area: 4004-1234, 3003-1234."""
 
 _LOCAL: Final = r"[2-8][0-9]{7}|9[0-9]{7,8}"
-_WRITTEN: Final = re.compile(
-    rf"(?:(?:\+|00(?:[0-9]{{2}})?)?55)?(?:0(?:[0-9]{{2}})?)?(?P<area>[1-9][1-9])(?P<local>{_LOCAL})"
-)
+"""A landline begins with 2 to 5; a mobile with 9 and has nine digits, or is written without the first."""
+_WRITTEN: Final = re.compile(rf"(?:(?:\+|00(?:[0-9]{{2}})?)?55)?(?:0(?:[0-9]{{2}})?)?([1-9][1-9])({_LOCAL})")
 """Country code, trunk prefix with or without the code of a long-distance carrier, area code, subscriber.
 
 Source: Anatel, Resolution 86/1998 (0 + carrier + area + number) and its plan of carrier selection codes (two digits).
@@ -43,12 +44,11 @@ def national_number(bare: str, area_code: str | None) -> str | None:
     """
     written = _WRITTEN.fullmatch(bare)
     if written is not None:
-        area, local = written["area"], written["local"]
+        area, local = written.groups()
     elif area_code and _WITHOUT_AREA.fullmatch(bare) and not _NATIONAL_ONLY.fullmatch(bare):
         area, local = area_code, bare
     else:
         return None
-    if len(local) == 8 and local[0] in "6789":
-        local = f"9{local}"
-    number = f"{area}{local}"
-    return number if _SUBSCRIBER.fullmatch(number) else None
+    if area not in _AREAS:
+        return None
+    return area + (f"9{local}" if len(local) == 8 and local > "6" else local)

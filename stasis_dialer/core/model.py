@@ -206,6 +206,21 @@ class Lead:
     next_attempt_at: datetime | None = None
     status: LeadStatus = LeadStatus.PENDING
     result: str | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+    """What its list had beside, by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeadPhone:
+    """One phone of a lead, with its own state. `number` is E.164 without plus, empty for a text that is no number."""
+
+    position: int
+    number: str
+    original: str
+    status: str = "pending"
+    attempts: int = 0
+    result: str | None = None
+    last_attempt_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

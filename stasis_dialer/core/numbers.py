@@ -45,7 +45,9 @@ def normalise(text: str, region: str, rules: Numbers = ANY_NUMBER) -> str:
     Units: `region` is the ISO 3166-1 country in which a number without country code is read.
     Raises: NumberRefused when the text is not a valid number, or one of a kind that `rules` exclude.
     """
-    bare = _bare(text)
+    if len(text) > LONGEST_TEXT:
+        raise NumberRefused(f"not a phone number: length={len(text)}; give 8 to 15 digits")
+    bare = (text[:-2] if _AS_FLOAT.fullmatch(text) else text).translate(_LEFT_OUT)
     if region == "BR" or bare.startswith("+55"):
         subscriber = national_number(bare, rules.area_code)
         if subscriber is not None and region == "BR":
@@ -80,8 +82,8 @@ def stored_phone(number: str, region: str) -> str:
 
     Digits alone for the region's own numbers, as the old panel knows them; with plus where that would be read wrongly.
     """
-    if region == "BR" and number.startswith(COUNTRY_CODE) and national_number(number, None) == number[2:]:
-        return number
+    if region == "BR" and number.startswith(COUNTRY_CODE):
+        return number  # too long to be read as anything else
     try:
         is_same = normalise(number, region, ANY_NUMBER) == number
     except NumberRefused:
@@ -135,18 +137,10 @@ def masked(number: str) -> str:
     return f"…{number[-4:]}" if len(number) > 4 else "…"
 
 
-def _bare(text: str) -> str:
-    """The digits of a text, with its leading plus. Raises: NumberRefused when it holds anything else."""
-    if not text or len(text) > LONGEST_TEXT:
-        raise NumberRefused(f"not a phone number: length={len(text or '')}; give 8 to 15 digits")
-    bare = (text[:-2] if _AS_FLOAT.fullmatch(text) else text).translate(_LEFT_OUT)
-    if not _BARE.fullmatch(bare):
-        raise NumberRefused(f"not a phone number: number={masked(text)}; give 8 to 15 digits, no other signs")
-    return bare
-
-
 def _checked(bare: str, region: str, rules: Numbers) -> str:
     """As `normalise`, by phonenumbers alone."""
+    if not _BARE.fullmatch(bare):
+        raise NumberRefused(f"not a phone number: number={masked(bare)}; give 8 to 15 digits, no other signs")
     try:
         number = phonenumbers.parse(bare, region)
     except phonenumbers.NumberParseException as error:

@@ -9,7 +9,8 @@ connection turned out to be dead before the commit was sent. No message holds a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -193,6 +194,25 @@ class Database:
         """
         return await self._retried(lambda phase: self._run_once(work, phase), may_repeat)
 
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncIterator[Statements]:
+        """One long transaction, without the others' time limit, on a connection that nobody else then gets.
+
+        What was not committed by `commit` when it ends is rolled back. Its statements are not repeated.
+        Raises: DatabaseUnavailable.
+        """
+        try:
+            pooled = await self._started_engine().raw_connection()
+        except (DriverError, DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
+            raise self._explained(error) from error
+        try:
+            connection: Any = pooled.driver_connection
+            yield Statements(await connection.cursor())
+        except (DriverError, DBAPIError, OSError, TimeoutError) as error:
+            raise self._explained(error) from error
+        finally:
+            pooled.invalidate()  # closes it: MariaDB rolls back and frees the locks, whatever was under way
+
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """As `run`, with an SQLAlchemy connection: for everything that is not on the path of each call."""
 
@@ -251,7 +271,7 @@ class Database:
                 async with asyncio.timeout(self._statement_timeout):
                     return await once(phase)
             except (DriverError, DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
-                cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+                cause = _cause(error)
                 code = _code(cause)
                 if code in _LOCKED and deadlocks < MAX_DEADLOCKS:
                     deadlocks += 1
@@ -260,6 +280,9 @@ class Database:
                     losses += 1  # each idle connection of the pool may be a dead one, after the server's restart
                 else:
                     raise explain(cause, self.url) from error
+
+    def _explained(self, error: BaseException) -> Exception:
+        return explain(_cause(error), self.url)
 
     def _started_engine(self) -> AsyncEngine:
         if self._engine is None:
@@ -337,6 +360,10 @@ def explain(cause: BaseException, url: URL) -> Exception:
 
 def _address(url: URL) -> str:
     return f"{url.host or 'localhost'}:{url.port or 3306}/{url.database or ''}"
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.orig if isinstance(error, DBAPIError) and error.orig else error
 
 
 def _code(error: BaseException) -> int:

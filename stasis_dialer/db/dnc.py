@@ -64,6 +64,12 @@ def list_number(statements: Statements, number: str, source: str, now: datetime)
         )
 
 
+async def is_empty(statements: Statements) -> bool:
+    """Whether nothing is listed at all, so that a long list of numbers need not be looked up."""
+    rows = await statements.rows("SELECT JSON_ARRAY(IF(EXISTS (SELECT 1 FROM dialer_do_not_call), 1, 0))")
+    return not rows[0][0]
+
+
 class DoNotCallList:
     """The do-not-call entries."""
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from stasis_dialer.core.model import Lead, LeadStatus
+from stasis_dialer.core.model import Lead, LeadPhone, LeadStatus
+from stasis_dialer.db.clock import utc_moment
 from stasis_dialer.db.database import Statements, placeholders
 from stasis_dialer.db.reservation import Reservations
 from stasis_dialer.db.rows import LEAD_JSON, lead_from
@@ -108,6 +109,15 @@ class Leads(Reservations):
         where = " AND ".join([*(term for term, _ in used), "id > %s"])
         values = [value for _, value in used]
         return await self._select(f"{_SELECT} WHERE {where} ORDER BY id LIMIT %s", *values, after_id, limit)
+
+    async def phones(self, lead_id: int) -> list[LeadPhone]:
+        """All phones of a lead, in the order in which they are to be tried."""
+        rows = await self._rows(
+            "SELECT JSON_ARRAY(position, number, COALESCE(original, number), status, attempts, result, "
+            "last_attempt_at) FROM dialer_lead_phones WHERE lead_id = %s ORDER BY position",
+            lead_id,
+        )
+        return [LeadPhone(row[0], row[1], row[2], row[3], row[4], row[5], utc_moment(row[6])) for row in rows]
 
     async def counts(self, campaign_id: int) -> dict[str, int]:
         """How many leads a campaign has in each status; one pass over an index."""

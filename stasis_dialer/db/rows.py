@@ -30,7 +30,7 @@ W = TypeVar("W", bound=StrEnum)
 
 LEAD_JSON: Final = (
     "JSON_ARRAY(id, campaign_id, name, phone_number, alternate_phone, attempts, max_attempts, "
-    "last_attempt, next_attempt, status, result)"
+    "last_attempt, next_attempt, status, result, attributes)"
 )
 
 CALL_COLUMNS: Final = (
@@ -83,6 +83,7 @@ _LARGEST_SMALL: Final = 32767
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
+_decode_attributes = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def word(words: type[W], text: Any, otherwise: W) -> W:
@@ -115,7 +116,16 @@ def lead_from(row: Sequence[Any], clock: LegacyClock) -> Lead:
         next_attempt_at=clock.moment(row[8]),
         status=word(LeadStatus, row[9], LeadStatus.FAILED),
         result=row[10],
+        attributes=attributes_from(row[11]) if row[11] else (),
     )
+
+
+def attributes_from(text: str) -> tuple[tuple[str, str], ...]:
+    """A lead's stored attributes; empty when they cannot be read."""
+    try:
+        return tuple(_decode_attributes(text).items())
+    except msgspec.DecodeError:
+        return ()
 
 
 def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from stasis_dialer.db.campaigns import Campaigns
 from stasis_dialer.db.database import Database
 from stasis_dialer.db.decisions import PacingDecisions
 from stasis_dialer.db.dnc import DoNotCallList
+from stasis_dialer.db.imports import LeadImports
 from stasis_dialer.db.leads import Leads
 from stasis_dialer.db.reports import Reports
 from stasis_dialer.errors import DatabaseUnavailable
@@ -25,6 +26,7 @@ class Store:
         self.database = database
         self.campaigns = Campaigns(database)
         self.leads = Leads(database)
+        self.imports = LeadImports(database)
         self.calls = Calls(database)
         self.agents = Agents(database)
         self.dnc = DoNotCallList(database)

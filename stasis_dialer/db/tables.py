@@ -39,6 +39,11 @@ def _json_type() -> LONGTEXT:
     return LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
 
 
+def _digits_type() -> VARCHAR:
+    """E.164 without the plus sign."""
+    return VARCHAR(20, charset="ascii", collation="ascii_bin")
+
+
 def _moment() -> DATETIME:
     return DATETIME(fsp=3)
 
@@ -119,6 +124,50 @@ class LeadTable(Base):
     attempt_id: Mapped[str | None] = _added(_id_type(), nullable=True)
     reserved_by: Mapped[str | None] = _added(String(64), nullable=True)
     reserved_until: Mapped[datetime | None] = _added(_moment(), nullable=True)
+    attributes: Mapped[str | None] = _added(_json_type(), nullable=True)
+    """JSON object with the columns of its list that have no column here."""
+
+
+class LeadPhoneTable(Base):
+    """One phone of a lead, with its own state; the first two are the lead's `phone_number` and `alternate_phone`.
+
+    A lead's phones are read by its id; whether a number is known, in a campaign or anywhere, by `ix_number`.
+    """
+
+    __tablename__ = "dialer_lead_phones"
+    __table_args__ = (Index("ix_number", "number", "campaign_id"), TABLE_OPTIONS)
+
+    lead_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    """From 0, in the order in which they are to be tried."""
+    campaign_id: Mapped[int] = mapped_column(Integer)
+    number: Mapped[str] = mapped_column(_digits_type())
+    """E.164 without plus; empty for a text of the old panel's that is no number."""
+    original: Mapped[str | None] = mapped_column(String(64))
+    """How the list had it; NULL: as `number`."""
+    status: Mapped[str] = mapped_column(String(20), server_default="pending")
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    last_attempt_at: Mapped[datetime | None] = mapped_column(_moment())
+    result: Mapped[str | None] = mapped_column(String(30))
+
+
+class ImportTable(Base):
+    """One import of a list that was committed; `digest` is the SHA-256 of its file."""
+
+    __tablename__ = "dialer_imports"
+    __table_args__ = (Index("ix_file", "campaign_id", "digest"), TABLE_OPTIONS)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    campaign_id: Mapped[int] = mapped_column(Integer)
+    file_name: Mapped[str] = mapped_column(String(255))
+    digest: Mapped[str] = mapped_column(VARCHAR(64, charset="ascii", collation="ascii_bin"))
+    actor: Mapped[str] = mapped_column(String(100))
+    started_at: Mapped[datetime] = mapped_column(_moment())
+    finished_at: Mapped[datetime] = mapped_column(_moment())
+    imported: Mapped[int] = mapped_column(Integer)
+    refused: Mapped[int] = mapped_column(Integer)
+    phones_known_to: Mapped[int] = mapped_column(BigInteger)
+    """Every lead up to this id had its phones in `dialer_lead_phones` when the import began."""
 
 
 class ExtensionTable(Base):
@@ -256,8 +305,7 @@ class DoNotCallTable(Base):
     __tablename__ = "dialer_do_not_call"
     __table_args__ = (TABLE_OPTIONS,)
 
-    number: Mapped[str] = mapped_column(VARCHAR(20, charset="ascii", collation="ascii_bin"), primary_key=True)
-    """E.164 without the plus sign."""
+    number: Mapped[str] = mapped_column(_digits_type(), primary_key=True)
     campaign_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, server_default="0")
     source: Mapped[str] = mapped_column(String(100), server_default=EMPTY)
     created_at: Mapped[datetime] = mapped_column(_moment())

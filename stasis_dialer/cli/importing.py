@@ -1,0 +1,118 @@
+"""The way of a list into a campaign: rows are read and judged while the database takes those before them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from stasis_dialer.db.imports import ListFile, Verdict
+from stasis_dialer.db.store import Store
+from stasis_dialer.errors import Refused
+from stasis_dialer.files.delimited import BadRow
+from stasis_dialer.files.listing import LeadList
+from stasis_dialer.files.writing import TableWriter
+
+KEPT_REFUSALS: Final = 1000
+"""Refused rows that the summary holds; the file of results has all."""
+RESULT_HEADINGS: Final = ("line", "result", "reason", "detail")
+BLOCK: Final = 1 << 20
+
+
+@dataclass
+class Summary:
+    """What became of a list's rows."""
+
+    imported: int = 0
+    refused: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    refusals: list[dict[str, Any]] = field(default_factory=list)
+    is_dry_run: bool = False
+    was_imported_at: str | None = None
+    """When this file was imported before, for a campaign that dedupes inside the file only."""
+
+    def as_object(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "imported": self.imported,
+            "refused": self.refused,
+            "reasons": dict(sorted(self.reasons.items())),
+            "dry_run": self.is_dry_run,
+            "imported_before_at": self.was_imported_at,
+            "refusals": self.refusals,
+        }
+
+
+async def import_list(
+    store: Store,
+    leads: LeadList,
+    *,
+    actor: str,
+    is_dry_run: bool = False,
+    results: TableWriter | None = None,
+    show: Callable[[float, int], None] = lambda share, rows: None,
+) -> Summary:
+    """Import a list, all or nothing; `show` is told the share of the file and the rows done.
+
+    Raises: Refused when the file cannot be read to its end, or changes meanwhile; DatabaseUnavailable. Nothing was
+    imported then.
+    """
+    path, campaign = leads.table.path, leads.campaign
+    summary = Summary(is_dry_run=is_dry_run)
+    state = _state_of(path)
+    file = ListFile(path.name, await asyncio.to_thread(digest_of, path))
+    if campaign.numbers.dedupe == "file":
+        summary.was_imported_at = await store.imports.imported_at(campaign.id, file.digest)
+        if summary.was_imported_at is not None:
+            return summary
+    if results is not None:
+        results.write(RESULT_HEADINGS)
+    regions = {each.campaign.id: each.campaign.default_region for each in await store.campaigns.find()}
+    async with store.imports.begin(campaign, datetime.now(UTC), regions, is_dry_run=is_dry_run) as transaction:
+        source = leads.batches()
+        reading = asyncio.create_task(asyncio.to_thread(next, source, None))
+        try:
+            while (batch := await reading) is not None:
+                reading = asyncio.create_task(asyncio.to_thread(next, source, None))
+                verdicts = await transaction.add(batch.leads)
+                _account(summary, verdicts, batch.refused, results)
+                show(batch.share, summary.imported + summary.refused)
+        finally:
+            await asyncio.wait([reading])
+        if _state_of(path) != state:
+            raise Refused(f"the file changed while it was read: file={path.name}; nothing was imported")
+        if not is_dry_run:
+            await transaction.commit(file, summary.refused, actor, datetime.now(UTC))
+    return summary
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state_of(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _account(summary: Summary, verdicts: list[Verdict], bad_rows: list[BadRow], results: TableWriter | None) -> None:
+    rows: list[tuple[int, str | None, str]] = [(row.line, row.reason, row.detail) for row in bad_rows]
+    refused = [verdict for verdict in verdicts if verdict.reason is not None]
+    summary.imported += len(verdicts) - len(refused)
+    summary.refused += len(refused) + len(bad_rows)
+    rows += [(one.lead.line, one.reason, one.detail) for one in (refused if results is None else verdicts)]
+    rows.sort(key=lambda row: row[0])
+    for line, reason, detail in rows:
+        if reason is not None:
+            summary.reasons[reason] += 1
+            if len(summary.refusals) < KEPT_REFUSALS:
+                summary.refusals.append({"line": line, "reason": reason, "detail": detail})
+        if results is not None:
+            results.write((line, "refused" if reason else "imported", reason or "", detail))
