@@ -247,9 +247,9 @@ class Books:
         """Let it dial no more."""
         self.query("UPDATE discador_campanhas SET status = 'finished' WHERE id = %s", campaign_id)
 
-    def wait_processed(self, campaign_id: int, count: int) -> None:
+    def wait_processed(self, campaign_id: int, count: int, seconds: float = ROUND_SECONDS) -> None:
         """Wait until every lead is closed in the database."""
-        deadline = time.monotonic() + ROUND_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             [[done]] = self.query("SELECT processed_contacts FROM discador_campanhas WHERE id = %s", campaign_id)
             if done >= count:

@@ -16,7 +16,7 @@ import click
 
 from stasis_dialer.cli.demo import demo
 from stasis_dialer.errors import LabError
-from stasis_dialer.lab.fates import table_markdown
+from stasis_dialer.lab import fates, greetings
 from stasis_dialer.lab.world import DEFAULT_NAME, MOST_PHONES, Lab
 
 EXIT_MISSING = 3
@@ -150,7 +150,7 @@ def logs(name: str, which: str, follow: bool) -> None:
 @lab.command()
 def numbers() -> None:
     """Show what the carrier does with which number."""
-    click.echo(table_markdown())
+    click.echo(f"{fates.table_markdown()}\n\n{greetings.table_markdown()}")
 
 
 def lines_of(path: Path, follow: bool) -> Iterator[str]:

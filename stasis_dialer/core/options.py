@@ -38,14 +38,14 @@ class Amd:
     is_not_sure_machine: bool = False
     message_media: str | None = None
     initial_silence_seconds: float = 2.5
-    greeting_seconds: float = 1.5
+    greeting_seconds: float = 2.0
     after_greeting_silence_seconds: float = 0.8
     total_analysis_seconds: float = 5.0
     min_word_seconds: float = 0.1
     between_words_silence_seconds: float = 0.05
-    max_words: int = 3
+    max_words: int = 5
     max_word_seconds: float = 5.0
-    silence_threshold: int = 256
+    silence_threshold: int = 512
     beep_silence_seconds: float = 1.5
     beep_timeout_seconds: float = 45.0
     prompt_min_seconds: float = 1.5

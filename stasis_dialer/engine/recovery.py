@@ -29,7 +29,7 @@ from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.ids import Ids
-from stasis_dialer.engine.translate import AMD_STATUSES
+from stasis_dialer.engine.translate import read_verdict
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import AriUnavailable
 
@@ -282,8 +282,8 @@ def came_back(call: Call, channel: Mapping[str, Any], app: str) -> m.Event | Non
         return None
     variables = channel.get("channelvars") or {}
     if call.state is CallState.DETECTING:
-        result = AMD_STATUSES.get(str(variables.get("AMDSTATUS") or "unknown"))
-        return m.Detected(result, str(variables.get("AMDCAUSE") or "")) if result else None
+        status = variables.get("AMDSTATUS")
+        return read_verdict(str(status), str(variables.get("AMDCAUSE") or "")) if status else None
     if call.state is CallState.AWAITING_BEEP and variables.get("WAITSTATUS"):
         return m.SilenceHeard(variables["WAITSTATUS"] == "SILENCE")
     return None

@@ -23,11 +23,19 @@ def _stasis_start(event: Any) -> Heard | None:
     """A leg of ours that begins, or that comes back from the dialplan with what it found there."""
     word = event.args[0] if event.args else ""
     if word == AMD_ENTRY:
-        verdict = AMD_STATUSES.get(_argument(event.args, 2))
-        return (event.channel.id, m.Detected(verdict, _argument(event.args, 3))) if verdict else None
+        verdict = read_verdict(_argument(event.args, 2), _argument(event.args, 3))
+        return (event.channel.id, verdict) if verdict else None
     if word == SILENCE_ENTRY:
         return event.channel.id, m.SilenceHeard(_argument(event.args, 2) == "SILENCE")
     return event.channel.id, m.LegCreated()
+
+
+def read_verdict(status: str, cause: str) -> m.Detected | None:
+    """AMD()'s verdict. It calls a person who waits for us to speak a machine; silence alone is none."""
+    result = AMD_STATUSES.get(status)
+    if cause.startswith(SILENT):
+        result = AmdResult.NOT_SURE
+    return None if result is None else m.Detected(result, cause)
 
 
 def _argument(arguments: Any, number: int) -> str:
@@ -80,6 +88,7 @@ AMD_STATUSES: Final[dict[str, AmdResult]] = {
     "": AmdResult.NOT_SURE,
 }
 """HANGUP is no verdict: the leg's end follows."""
+SILENT: Final = "INITIALSILENCE"
 STATES: Final[dict[str, m.Event]] = {"Ringing": m.Ringing(), "Up": m.Answered()}
 DIAL_STATUSES: Final[dict[str, m.Event]] = {
     "RINGING": m.Ringing(),

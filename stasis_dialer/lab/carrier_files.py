@@ -16,6 +16,7 @@ from stasis_dialer.lab.fates import (
     Fate,
     mix_table,
 )
+from stasis_dialer.lab.greetings import GREETINGS
 
 EXTRA_MODULES = (
     "app_echo",
@@ -114,6 +115,7 @@ def _extensions(site: CarrierSite) -> str:
     table += [f"MIX_{byte:02x} = {fate}" for byte, fate in enumerate(mix_table())]
     table += [f"RING_{digit} = {seconds:g}" for digit, seconds in enumerate(RING_SECONDS)]
     table += [f"TALK_{digit} = {seconds or LONGEST_TALK_SECONDS:g}" for digit, seconds in enumerate(TALK_SECONDS)]
+    table += greeting_globals()
     for number in site.phones:
         table += [f"PHONE_{number}_DOES = {STARTED_BY_DEFAULT}", f"PHONE_{number}_AUDIO = {AUDIO_BY_DEFAULT}"]
         table += [f"PHONE_{number}_DELAY = 0", f"PHONE_{number}_TALK = 0"]
@@ -124,6 +126,11 @@ def _extensions(site: CarrierSite) -> str:
     for word, text in words.items():
         plan = plan.replace(word, text)
     return "[general]\nstatic = yes\nwriteprotect = yes\n\n[globals]\n" + "\n".join(table) + "\n" + plan
+
+
+def greeting_globals() -> list[str]:
+    """What people and machines of an area code say."""
+    return [f"SAYS_{it.fate}_{it.area} = {it.path.with_suffix('')}" for it in GREETINGS]
 
 
 DIALPLAN = r"""
@@ -157,6 +164,7 @@ exten => s,1,Set(CALL_ID=${URIENCODE(${CHANNEL(pjsip,call-id)})})
  same => n,Set(BYTE=${MD5(${SEED}:${NATIONAL})})
  same => n,Set(FATE=${MIX_${BYTE:0:2}})
  same => n(known),ExecIf($["${TRUNK_${TRUNK}_DOES}" != "works"]?Set(FATE=<CONGESTION>))
+ same => n,Set(SAYS=${SAYS_${FATE}_${NATIONAL:0:2}})
  same => n,Set(FROM=${URIENCODE(${CALLERID(num)})})
  same => n,Set(LINE={"event":"invite","at":${STRFTIME(,,%s.%3q)},"number":"${NUMBER}","call_id":"${CALL_ID}")
  same => n,Set(LINE=${LINE},"from":"${FROM}","attempt":"${ATTEMPT}","fate":"${FATE}","trunk":"${TRUNK}"})
@@ -184,7 +192,7 @@ exten => s,1,Ringing()
  same => n,Set(ANSWERED=${STRFTIME(,,%s.%3q)})
  same => n,Answer()
  same => n,Wait(0.3)
- same => n,Playback(hello)
+ same => n,Playback(${IF($[${LEN(${SAYS})} > 0]?${SAYS}:hello)})
  same => n,Wait(86400)
 include => hangs-up
 
@@ -194,7 +202,7 @@ exten => s,1,Ringing()
  same => n,Set(TIMEOUT(absolute)=${TALK})
  same => n,Set(ANSWERED=${STRFTIME(,,%s.%3q)})
  same => n,Answer()
- same => n,Playback(vm-intro&beep)
+ same => n,Playback(${IF($[${LEN(${SAYS})} > 0]?${SAYS}:vm-intro&beep)})
  same => n,Wait(30)
  same => n,Set(ENDED_BY=callee)
  same => n,Hangup(16)

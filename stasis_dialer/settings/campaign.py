@@ -72,19 +72,21 @@ class AmdSettings(Group):
     """What is left on a machine, as an ARI media URI (sound:NAME)."""
     initial_silence_seconds: float = Field(default=2.5, gt=0, le=10)
     """Nobody has spoken for so long after the answer: not a greeting. AMD()'s own default."""
-    greeting_seconds: float = Field(default=1.5, gt=0, le=10)
-    """A first utterance that lasts longer is a machine's. AMD()'s own default."""
+    greeting_seconds: float = Field(default=2.0, gt=0, le=10)
+    """A first utterance that lasts longer is a machine's. AMD()'s own 1.5 s took more people for machines and found no
+    further machine (docs/campaigns.md, measured).
+    """
     after_greeting_silence_seconds: float = Field(default=0.8, gt=0, le=5)
     """So much silence after the first words is a person's; every person waits for it. AMD()'s own default."""
     total_analysis_seconds: float = Field(default=5.0, ge=1, le=20)
     """The longest time for a verdict; then it is not sure."""
     min_word_seconds: float = Field(default=0.1, ge=0, le=1)
     between_words_silence_seconds: float = Field(default=0.05, ge=0, le=1)
-    max_words: int = Field(default=3, ge=1, le=50)
-    """More words than this are a machine's; "Alô, quem fala?" has three."""
+    max_words: int = Field(default=5, ge=1, le=50)
+    """More words than this are a machine's; three, as AMD() has it, cut "John Smith speaking" off (measured)."""
     max_word_seconds: float = Field(default=5.0, gt=0, le=20)
-    silence_threshold: int = Field(default=256, ge=1, le=32767)
-    """Level below which a moment is silence; a street is above 128."""
+    silence_threshold: int = Field(default=512, ge=1, le=32767)
+    """Level below which a moment is silence; at AMD()'s own 256 a street behind a person speaks on (measured)."""
     beep_silence_seconds: float = Field(default=1.5, ge=0.5, le=10)
     """So much silence means that greeting and beep are over; more than the pause between the two."""
     beep_timeout_seconds: float = Field(default=45.0, ge=5, le=180)

@@ -203,7 +203,7 @@ def test_given_talk_detection_when_answered_then_an_agent_is_sought_and_the_spee
         m.TellSought(),
         m.SeekAgent(),
         m.Save(),
-        m.WatchTalking("c1", 0.8, 256),
+        m.WatchTalking("c1", 0.8, 512),
         m.Remind(2.5, m.VerdictDue(is_talking=False)),
     )
 
@@ -218,7 +218,7 @@ def test_given_a_short_hello_when_it_is_over_then_a_person_who_talks_on_with_the
 
 def test_given_the_first_words_begin_then_the_verdict_is_due_when_a_greeting_would_be_too_long() -> None:
     story = bridged(TALK).hears(m.TalkingStarted(), at=11.0)
-    assert story.last == (m.Remind(2.3, m.VerdictDue(is_talking=True)),)
+    assert story.last == (m.Remind(2.8, m.VerdictDue(is_talking=True)),)
     assert story.hears(m.TalkingStarted()).last == ()
 
 
@@ -316,4 +316,4 @@ def test_given_a_prompt_when_the_pacing_gives_the_call_up_then_cancelled() -> No
 
 
 def test_the_thresholds_are_in_the_order_of_amds_arguments() -> None:
-    assert amd_options(Amd()) == "2500,1500,800,5000,100,50,3,256,5000"
+    assert amd_options(Amd()) == "2500,2000,800,5000,100,50,5,512,5000"

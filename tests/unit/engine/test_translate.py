@@ -10,8 +10,8 @@ import pytest
 from stasis_dialer.ari import Decoder
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import Call, CallState, advance, start
-from stasis_dialer.core.model import Disposition
-from stasis_dialer.engine.translate import translate
+from stasis_dialer.core.model import AmdResult, Disposition
+from stasis_dialer.engine.translate import read_verdict, translate
 from tests.unit.core.builders import CAMPAIGN, LEAD, NUMBER, TRUNK
 
 DATA = Path(__file__).parents[2] / "data" / "ari"
@@ -67,3 +67,20 @@ def test_every_recorded_event_is_translated_or_means_nothing(path: Path) -> None
 def test_an_event_of_no_interest_means_nothing() -> None:
     event = Decoder().decode(json.dumps({"type": "ApplicationReplaced", "application": "x", "timestamp": "x"}).encode())
     assert translate(event) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "verdict"),
+    [
+        ("HUMAN", "HUMAN-800-800", m.Detected(AmdResult.HUMAN, "HUMAN-800-800")),
+        ("MACHINE", "MAXWORDS-5-5", m.Detected(AmdResult.MACHINE, "MAXWORDS-5-5")),
+        ("NOTSURE", "TOOLONG-5000", m.Detected(AmdResult.NOT_SURE, "TOOLONG-5000")),
+        ("MACHINE", "INITIALSILENCE-2500-2500", m.Detected(AmdResult.NOT_SURE, "INITIALSILENCE-2500-2500")),
+        ("HANGUP", "", None),
+        ("", "", m.Detected(AmdResult.NOT_SURE, "")),
+    ],
+)
+def test_silence_alone_is_no_machine_and_a_hangup_no_verdict(
+    status: str, cause: str, verdict: m.Detected | None
+) -> None:
+    assert read_verdict(status, cause) == verdict
