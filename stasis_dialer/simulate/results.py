@@ -37,6 +37,8 @@ class DayResult:
     refused_cancels: int = 0
     false_machines: int = 0
     decisions: int = 0
+    timed: int = 0
+    """Decisions that were timed, and their seconds."""
     decision_seconds: float = 0.0
     finished_at: float | None = None
     """When the last lead was done, where leads end."""
@@ -100,5 +102,5 @@ def summarise(days: Sequence[DayResult]) -> Summary:
         worst_day=max(day.abandonment for day in days),
         worst_hour=max(day.worst_hour for day in days),
         calls_per_connect=sum(day.attempts for day in days) / max(1, sum(day.connects for day in days)),
-        decision_ms=1000.0 * sum(day.decision_seconds for day in days) / max(1, sum(day.decisions for day in days)),
+        decision_ms=1000.0 * sum(day.decision_seconds for day in days) / max(1, sum(day.timed for day in days)),
     )

@@ -16,8 +16,8 @@ STEP: Final = 0.5
 BINS: Final = 160
 EDGES: Final[Array] = np.arange(BINS + 1, dtype=np.float64) * STEP
 """Seconds; older calls share the last bin."""
-MEMORY: Final = 500.0
-"""Attempts after which what was seen before counts 1/e."""
+MEMORY: Final = 1500.0
+"""Attempts after which what was seen before counts 1/e; what changes sooner is followed by the answer rate's factor."""
 PRIOR_CALLS: Final = 15.0
 PRIOR_ANSWER: Final = 0.35
 VERDICT_STEP: Final = 0.25

@@ -34,12 +34,12 @@ HIGHEST_CORRECTION: Final = math.log(1.5)
 FIRST_CORRECTION: Final = math.log(0.55)
 """The risk of one call leaves out that it may take the agent of an earlier one; of calls placed under theta about
 theta / 0.55 are abandoned. Measured with theta held at 1.2 to 3 % for 3 and 10 agents, 40 simulated hours each."""
-FIRST_DEBT: Final = 1.5
-DEBT_ANSWERS: Final = 100.0
-"""By so many answers what was owed at the start must be earned."""
 FIRST_CAUTION: Final = 0.4
-CAUTIOUS_ANSWERS: Final = 60.0
-"""Theta begins at a part of itself and is whole after so many answers: little is known, and a burst weighs heavily."""
+"""Theta begins at this part of itself: little is known yet, and a burst weighs heavily."""
+LOSSES_TO_TRUST: Final = 2.0
+"""It is whole when so many losses are earned, and half the volume of `SWING_SECONDS` more is known."""
+BURST: Final = 2.0
+"""Losses come together, when all agents are taken: the budget swings as if each were so many."""
 REPAYING: Final = 0.05
 """Theta over the budget, as a share of the aim."""
 
@@ -140,7 +140,7 @@ class Budget:
         self._hour.forget(now)
 
     def _swing(self) -> float:
-        return max(1.0, math.sqrt(self.aim * self._recent))
+        return max(1.0, math.sqrt(BURST * self.aim * self._recent))
 
     def counts(self, now: float) -> tuple[float, float]:
         """Abandoned and answered in the window. Every loss counts as a person: nobody can say who it was."""
@@ -163,12 +163,13 @@ class Budget:
             return REPAYING * self.aim, "hour_spent"
         aimed = max(swing, (1.0 - AIM) * self.cap * answered)
         push = PUSH * min(3.0, max(-4.0, (slack - aimed) / swing))
-        caution = min(1.0, FIRST_CAUTION + (1.0 - FIRST_CAUTION) * answered / CAUTIOUS_ANSWERS)
+        trusted = LOSSES_TO_TRUST / self.cap + 0.5 * self._recent
+        caution = min(1.0, FIRST_CAUTION + (1.0 - FIRST_CAUTION) * answered / trusted)
         return self.aim * caution * min(MOST, max(LEAST, math.exp(self._correction + push))), "predicted"
 
     def _debt(self, answered: float) -> float:
-        """What may be owed for a while at the start, so that a small group can begin before a first loss is earned."""
-        return FIRST_DEBT * max(0.0, 1.0 - answered / DEBT_ANSWERS)
+        """The first loss may come before it is earned, else a small group could not begin; each later one may not."""
+        return max(0.0, 1.0 - self.cap * answered)
 
     def inputs(self, now: float) -> dict[str, float]:
         """The numbers behind theta."""

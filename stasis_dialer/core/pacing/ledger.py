@@ -18,7 +18,7 @@ class Ledger:
     """The calls in flight of one campaign."""
 
     def __init__(self, attempts: Attempts) -> None:
-        self._attempts = attempts
+        self.attempts = attempts
         self._placed: dict[str, float] = {}
         self._ringing: dict[str, float] = {}
         self._answered: dict[str, tuple[float, bool, float, float]] = {}
@@ -36,7 +36,7 @@ class Ledger:
             since = view.ringing_since[call]
             placed = self._placed.get(call)
             if placed is not None:
-                self._attempts.dialling.ended(max(0.0, since - placed), RANG)
+                self.attempts.dialling.ended(max(0.0, since - placed), RANG)
             self._ringing[call] = since
 
     def answered(self, event: PacingEvent, person_shares: Array) -> float | None:
@@ -48,7 +48,7 @@ class Ledger:
             return None
         since = ringing if ringing is not None else placed
         age = max(0.0, event.at - (since or 0.0))
-        table = self._attempts.dialling if ringing is None else self._attempts.ringing
+        table = self.attempts.dialling if ringing is None else self.attempts.ringing
         table.ended(age, ANSWERED)
         share = float(person_shares[int(ringing is not None), min(int(age / STEP), BINS - 1)])
         self._answered[call] = (event.at, ringing is not None, age, share)
@@ -59,7 +59,7 @@ class Ledger:
         known = self._answered.pop(event.attempt_id or "", None)
         if known is not None:
             at, was_ringing, ring_age, _ = known
-            self._attempts.judged(is_person, was_ringing, ring_age, max(0.0, event.at - at))
+            self.attempts.judged(is_person, was_ringing, ring_age, max(0.0, event.at - at))
 
     def ended(self, event: PacingEvent, is_seen: bool) -> None:
         """A call ended without an agent; not `is_seen`: we gave it up, and what it would have done is unknown."""
@@ -68,9 +68,9 @@ class Ledger:
         self._answered.pop(call, None)
         cause = ENDED if is_seen else None
         if ringing is not None:
-            self._attempts.ringing.ended(max(0.0, event.at - ringing), cause)
+            self.attempts.ringing.ended(max(0.0, event.at - ringing), cause)
         elif placed is not None:
-            self._attempts.dialling.ended(max(0.0, event.at - placed), cause)
+            self.attempts.dialling.ended(max(0.0, event.at - placed), cause)
 
     def keep_only(self, view: PacingView) -> None:
         """Forget calls whose end was never told: the view does not hold them any more."""

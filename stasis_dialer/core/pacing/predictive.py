@@ -40,7 +40,7 @@ UNKNOWN_PERSON_SHARE: Final = 0.8
 """The chance that an answer is a person, of one whose ringing was not seen."""
 LARGEST_CHANCE: Final = 0.98
 WAIT_PRIOR: Final = 10.0
-GIVE_UP_FACTOR: Final = 0.5
+GIVE_UP_FACTOR: Final = 0.25
 """A ringing call is given up when finding no agent is more likely than so many times theta."""
 
 
@@ -254,14 +254,23 @@ class PredictivePacer:
         }
 
     def restore(self, saved: Mapping[str, Any], at: float = 0.0, age: float = 0.0) -> None:
-        """Go on from a snapshot that was taken `age` seconds before `at`, on this clock."""
+        """Go on from a snapshot that was taken `age` seconds before `at`, on this clock; one of another version is
+        left alone.
+
+        Raises: ValueError, KeyError or TypeError when it is spoilt; then nothing of it is believed.
+        """
         if saved.get("version") != VERSION:
             return
-        self._attempts.restore(saved["attempts"])
-        self._handling.restore(saved["handling"])
-        self._answers.restore(saved["answers"])
-        self._budget.restore(saved["budget"], at - age)
-        self._waits, self._waited = float(saved["waits"]), float(saved["waited"])
+        attempts, handling = Attempts(), Handling(self._limits.average_call_time)
+        answers, budget = AnswerRate(), Budget(self._limits)
+        attempts.restore(saved["attempts"])
+        handling.restore(saved["handling"])
+        answers.restore(saved["answers"])
+        budget.restore(saved["budget"], at - age)
+        waits, waited = float(saved["waits"]), float(saved["waited"])
+        self._waits, self._waited = waits, waited
+        self._attempts, self._handling, self._answers, self._budget = attempts, handling, answers, budget
+        self._ledger.attempts = attempts
         self._is_warm = True
         self._tables = None
 

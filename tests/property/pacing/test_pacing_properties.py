@@ -122,6 +122,30 @@ def test_decide_changes_nothing_that_it_is_shown_and_repeats_itself(mode, bounds
         assert one.decide(view) == first
 
 
+@LEARNERS
+@given(st.sampled_from(["power", "predictive"]), limits(), st.lists(events(), max_size=30), views())
+def test_counts_that_cannot_be_known_allow_no_more_than_progressive(mode, bounds, story, view):
+    pacer = told(mode, bounds, story)
+    pacer.set_budget(None, None, NOW)
+    assert pacer.decide(view).place <= told("progressive", bounds, story).decide(view).place
+
+
+@LEARNERS
+@given(MODES, limits(), views(), st.data())
+def test_the_stage_of_a_call_changes_no_count(mode, bounds, view, data):
+    """A call counts once, dialling, ringing or answered: wherever it is, as much room is left."""
+    calls = {**view.dialling_since, **view.ringing_since, **view.detecting_since}
+    stages = {"dialling_since": {}, "ringing_since": {}, "detecting_since": {}}
+    for call, since in calls.items():
+        stages[data.draw(st.sampled_from(sorted(stages)))][call] = since
+    moved = copy.copy(view)
+    for name, held in stages.items():
+        object.__setattr__(moved, name, held)
+    inputs = [told(mode, bounds, []).decide(seen).inputs for seen in (view, moved)]
+    for name in ("in_flight", "room"):
+        assert inputs[0].get(name) == inputs[1].get(name)
+
+
 @settings(max_examples=15)
 @given(MODES, limits(), st.lists(st.tuples(st.lists(events(), max_size=5), views(agents=14)), max_size=12))
 def test_any_order_of_events_and_views_is_survived(mode, bounds, story):
