@@ -11,6 +11,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+OPTIONS = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci"
 JSON = "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
 ADDED_COLUMNS = (
@@ -59,11 +60,21 @@ CREATE TABLE IF NOT EXISTS dialer_imports (
 ) {OPTIONS}
 """
 
+OWN_TABLES = f"""
+CREATE TABLE IF NOT EXISTS dialer_agent_pins (
+  extension VARCHAR(40) NOT NULL PRIMARY KEY,
+  pin_hash VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  changed_at DATETIME(3) NOT NULL
+) {OPTIONS}
+"""
+
 
 def upgrade() -> None:
     """Add what is missing."""
     for table, column, definition in ADDED_COLUMNS:
         op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column} {definition}")
+    for statement in OWN_TABLES.split(";"):
+        op.execute(statement)
     for table, index, columns in ADDED_INDICES:
         op.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({columns})")
     for statement in OWN_TABLES.split(";"):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import click
 
 from stasis_dialer.cli.campaign import name_or_id
-from stasis_dialer.cli.context import Context, command, pass_context
+from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import ConnectMode
+from stasis_dialer.errors import Refused
 
 TIME_FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 
@@ -123,6 +124,30 @@ async def dispose(
 async def done(context: Context, extensions: tuple[str, ...], as_json: bool) -> None:
     """End agents' work after a call before its time."""
     show_list([await _post(context, extension, "done") for extension in extensions], as_json, "")
+
+
+@agent.command()
+@click.argument("extension")
+@click.option("--remove", is_flag=True, help="Let the extension log in without a PIN.")
+@pass_context
+@command
+async def pin(context: Context, extension: str, remove: bool) -> None:
+    """Set the PIN that a login by telephone asks for. It is asked for here, too, and never shown.
+
+    \b
+    Example: stasis-dialer agent pin 1001
+    """
+    now = datetime.now(UTC)
+    if remove:
+        async with context.store() as store:
+            if not await store.pins.remove(extension, actor_name(), now):
+                raise Refused(f"the extension has no PIN: extension={extension}")
+        click.echo(f"{extension}: no PIN")
+        return
+    wanted = click.prompt("PIN", hide_input=True, confirmation_prompt=True)
+    async with context.store() as store:
+        await store.pins.set(extension, wanted, actor_name(), now)
+    click.echo(f"{extension}: PIN set")
 
 
 async def _post(context: Context, extension: str, what: str, body: Any = None) -> dict[str, Any]:

@@ -389,6 +389,20 @@ class PlayMessage(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class StartMusic(Command):
+    """Play music on hold to the leg, until it is stopped."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopMusic(Command):
+    """End the leg's music on hold."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SeekAgent(Command):
     """Find an agent for this call, now or as soon as one is free."""
 
@@ -448,6 +462,11 @@ class DisposeCall(Command):
     code: str
     callback_at: datetime | None = None
     is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallPhone(Command):
+    """Call the agent's telephone, whose leg fell."""
 
 
 @dataclass(frozen=True, slots=True)

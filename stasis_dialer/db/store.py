@@ -15,6 +15,7 @@ from stasis_dialer.db.decisions import PacingDecisions
 from stasis_dialer.db.dnc import DoNotCallList
 from stasis_dialer.db.imports import LeadImports
 from stasis_dialer.db.leads import Leads
+from stasis_dialer.db.pins import Pins
 from stasis_dialer.db.reports import Reports
 from stasis_dialer.errors import DatabaseUnavailable
 
@@ -31,6 +32,7 @@ class Store:
         self.agents = Agents(database)
         self.dnc = DoNotCallList(database)
         self.audit = Audit(database)
+        self.pins = Pins(database)
         self.decisions = PacingDecisions(database)
         self.reports = Reports(database)
 

@@ -296,6 +296,17 @@ class QueueMemberTable(Base):
     penalty: Mapped[int] = mapped_column(Integer, server_default="0")
 
 
+class AgentPinTable(Base):
+    """An extension's PIN, as a salted hash; an extension without a row needs none."""
+
+    __tablename__ = "dialer_agent_pins"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    extension: Mapped[str] = mapped_column(String(40), primary_key=True)
+    pin_hash: Mapped[str] = mapped_column(VARCHAR(200, charset="ascii", collation="ascii_bin"))
+    changed_at: Mapped[datetime] = mapped_column(_moment())
+
+
 class DoNotCallTable(Base):
     """A number that must not be called, for one campaign or (campaign 0) for all of them.
 

@@ -9,31 +9,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 import structlog
 
 from stasis_dialer.core import agent as agent_machine
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.agent import Agent
+from stasis_dialer.core.agent import NO_MANNERS, Agent, Manners
 from stasis_dialer.core.call import Call
-from stasis_dialer.core.model import AgentSession, AgentState, Campaign, ConnectMode
+from stasis_dialer.core.evolve import evolve
+from stasis_dialer.core.model import AgentState, Campaign, ConnectMode
 from stasis_dialer.core.routing import choose_agent
 from stasis_dialer.engine.actor import Actor
+from stasis_dialer.engine.agent_legs import LONGEST_SHIFT_SECONDS, leg_variables
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, SESSION, Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
+from stasis_dialer.engine.sessions import SessionClock, session_of
 from stasis_dialer.errors import Refused
 
 log = structlog.get_logger(__name__)
 
-LONGEST_SHIFT_SECONDS: Final = 57_600
-"""Dead-man limit of an always-on leg: 16 hours, longer than any shift that the law allows."""
-LEAVING: Final = "logout"
-"""Kept as the reason of an agent who goes home after the call that is on: a restart must give them no other one."""
 DEFAULT: Final = "default"
 """Who disposed a call whose agent said nothing in time."""
 EXTENSION_SIGNS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
@@ -65,6 +65,7 @@ class Desk:
         on_free: Callable[[], None],
         on_change: Callable[[Agent | None, Agent], None] = lambda before, after: None,
         keypads: Keypads | None = None,
+        manners: Manners = NO_MANNERS,
     ) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
@@ -78,6 +79,8 @@ class Desk:
         self._on_free = on_free
         self._on_change = on_change
         self._keypads = keypads
+        self._manners = manners
+        self._session_clock = SessionClock(clock)
         self._last_told: dict[str, Agent] = {}
         self._by_extension: dict[str, Actor[Agent]] = {}
         self._with_call: dict[str, Actor[Agent]] = {}
@@ -159,7 +162,7 @@ class Desk:
         if not agent.is_always_on:
             header = self._auto_answer_header if campaign.auto_answer else ""
             limit = campaign.agent_ring_seconds + campaign.max_call_seconds + 60
-            variables = self._leg_variables(agent, limit, waiting.name, waiting.number, header)
+            variables = leg_variables(agent, limit, waiting.name, waiting.number, header)
             create = m.CreateLeg(assigned.leg_id, agent.endpoint, variables)
         self._with_call[waiting.call_id] = actor
         machine, commands = agent_machine.assign(agent, assigned, create, self._clock.now())
@@ -182,16 +185,23 @@ class Desk:
         if connect is ConnectMode.ON_DEMAND:
             self._dispatcher.add(actor, *agent_machine.sit_down(agent, now), ())
             return actor.machine
-        leg_id, bridge_id = self._ids.new(AGENT_LEG), self._ids.new(BRIDGE)
-        create = m.CreateLeg(leg_id, agent.endpoint, self._leg_variables(agent, LONGEST_SHIFT_SECONDS, "", "", ""))
-        self._dispatcher.add(actor, *agent_machine.call_phone(agent, leg_id, bridge_id, create, now), (leg_id,))
+        self._dispatcher.add(actor, *self._call_phone(agent), ())
         return actor.machine
+
+    def _call_phone(self, agent: Agent) -> agent_machine.Step:
+        """Call an always-on agent's telephone."""
+        leg_id, bridge_id = self._ids.new(AGENT_LEG), self._ids.new(BRIDGE)
+        create = m.CreateLeg(leg_id, agent.endpoint, leg_variables(agent, LONGEST_SHIFT_SECONDS))
+        return agent_machine.call_phone(agent, leg_id, bridge_id, create, self._clock.now())
 
     def phone_logs_in(self, extension: str, leg_id: str, campaigns: Iterable[int] = ()) -> Agent:
         """Open a session for the telephone that called us; `leg_id` is its channel.
 
-        Raises: Refused when the extension is no extension or is logged in already.
+        Whoever sits at the telephone is the agent: a session of that extension without a customer is over, such as that
+        of a telephone that was switched off and on again.
+        Raises: Refused when the extension is no extension, or has a customer.
         """
+        self._take_over(extension)
         self._check(extension)
         connect = self._connect_mode(campaigns)
         actor = self._open(extension, campaigns, connect)
@@ -227,8 +237,10 @@ class Desk:
             self._dispatcher.post(actor, m.LogoutRequested())
         return len(actors)
 
-    def adopt(self, agent: Agent, commands: Iterable[m.Command] = ()) -> None:
-        """Take over a session that was found after a restart."""
+    def adopt(self, agent: Agent, commands: Iterable[m.Command] = (), logged_in_at: datetime | None = None) -> None:
+        """Take over a session that was found after a restart; `logged_in_at` is its login as it was written."""
+        agent = evolve(agent, manners=self._manners)
+        self._session_clock.tie(agent.session_id, agent.logged_in_at, logged_in_at)
         actor = self._actor(agent)
         self._by_extension[agent.extension] = actor
         if agent.call_id:
@@ -244,6 +256,12 @@ class Desk:
             is_there = extension in registered
             if before is None or is_there != (extension in before) or is_there != actor.machine.is_registered:
                 self._dispatcher.post(actor, m.PhoneRegistered() if is_there else m.PhoneUnregistered())
+
+    def _take_over(self, extension: str) -> None:
+        known = self._by_extension.get(extension)
+        if known is not None and known.machine.call_id is None and known.machine.state is not AgentState.LOGGED_OFF:
+            log.warning("agent-logs-in-again", agent=extension, session_id=known.machine.session_id)
+            self._dispatcher.post(known, m.LogoutRequested())
 
     def _check(self, extension: str) -> None:
         if not extension or len(extension) > 10 or not set(extension) <= EXTENSION_SIGNS:
@@ -274,7 +292,9 @@ class Desk:
             logged_in_at=now,
             free_since=now,
             is_registered=self._registered is None or extension in self._registered,
+            manners=self._manners,
         )
+        self._session_clock.tie(agent.session_id, now)
         actor = self._actor(agent)
         self._by_extension[extension] = actor
         log.info("agent-login", agent=extension, session_id=agent.session_id, connect=str(connect))
@@ -282,19 +302,6 @@ class Desk:
 
     def _actor(self, agent: Agent) -> Actor[Agent]:
         return Actor(agent.session_id, "agent", agent, agent_machine.advance, self._local)
-
-    def _leg_variables(
-        self, agent: Agent, limit_seconds: float, name: str, number: str, header: str
-    ) -> tuple[tuple[str, str], ...]:
-        variables = [("TIMEOUT(absolute)", str(round(limit_seconds))), ("SD_AGENT", agent.extension)]
-        if number:
-            variables.append(("CONNECTEDLINE(num,i)", number))
-        if name:
-            variables.append(("CONNECTEDLINE(name,i)", _displayable(name)))
-        if header:
-            title, _, value = header.partition(":")
-            variables.append((f"PJSIP_HEADER(add,{title.strip()})", value.strip()))
-        return tuple(variables)
 
     # --- commands that need no Asterisk -----------------------------------------------------------------------------
 
@@ -306,12 +313,14 @@ class Desk:
             elif not isinstance(command.event, m.AgentLost):
                 self._dispatcher.post(actor, m.CustomerGone(command.call_id))
         elif isinstance(command, m.Save):
-            self._journal.session(self.session_of(actor.machine))
+            self._journal.session(session_of(actor.machine, self._app, self._session_clock))
             self._tell_changed(actor.machine)
             if actor.machine.state is AgentState.AVAILABLE:
                 self._match_soon()
         elif isinstance(command, m.DisposeCall):
             self._dispose(actor.machine, command)
+        elif isinstance(command, m.CallPhone):
+            self._dispatcher.apply(actor, *self._call_phone(actor.machine))
         elif isinstance(command, m.CollectKey):
             if self._keypads is not None:
                 self._keypads.pressed(actor.machine, command.key)
@@ -334,7 +343,8 @@ class Desk:
 
     def _end(self, actor: Actor[Agent]) -> None:
         agent = actor.machine
-        self._journal.session(self.session_of(agent))
+        self._journal.session(session_of(agent, self._app, self._session_clock))
+        self._session_clock.forget(agent.session_id)
         self._tell_changed(agent)
         del self._last_told[agent.session_id]
         self._dispatcher.remove(actor)
@@ -346,33 +356,7 @@ class Desk:
             del self._with_call[call_id]
         log.info("agent-logout", agent=agent.extension, session_id=agent.session_id)
 
-    def session_of(self, agent: Agent) -> AgentSession:
-        """The session as the database keeps it."""
-        utc = self._clock.utc
-        return AgentSession(
-            session_id=agent.session_id,
-            extension=agent.extension,
-            app=self._app,
-            connect=agent.connect,
-            state=agent.state,
-            logged_in_at=utc(agent.logged_in_at),
-            campaigns=tuple(sorted(agent.campaigns)),
-            state_since=utc(agent.since),
-            pause_reason=agent.pause_reason or agent.wants_pause or (LEAVING if agent.wants_logout else None),
-            leg_id=agent.leg_id,
-            bridge_id=agent.bridge_id,
-            call_id=agent.call_id,
-            logged_out_at=utc(agent.logged_out_at) if agent.logged_out_at is not None else None,
-            seconds={str(state): seconds for state, seconds in agent.seconds.items()},
-        )
-
     def _match_soon(self) -> None:
         if not self._is_match_due:
             self._is_match_due = True
             asyncio.get_running_loop().call_soon(self._match)
-
-
-def _displayable(name: str) -> str:
-    """A name as a telephone may show it: no signs that mean something in SIP or in the dialplan."""
-    cleaned: Any = "".join(sign for sign in name if sign.isalnum() or sign in " .-'")
-    return str(cleaned)[:40].strip()

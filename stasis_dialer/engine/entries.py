@@ -16,13 +16,20 @@ import structlog
 from stasis_dialer.ari import AriError, Transport
 from stasis_dialer.core import messages as m
 from stasis_dialer.engine.desk import Desk
-from stasis_dialer.errors import AriUnavailable, Refused
+from stasis_dialer.engine.features import PAUSED_BY_PHONE
+from stasis_dialer.engine.pin_guard import PinGuard, PinStore
+from stasis_dialer.errors import AriUnavailable, DatabaseUnavailable, Refused
 
 log = structlog.get_logger(__name__)
 
 ANNOUNCEMENT_SECONDS: Final = 15.0
 """The longest answer to a feature code."""
-PAUSED_BY_PHONE: Final = "phone"
+PIN_SECONDS: Final = 8.0
+"""For the first digit of a PIN after the prompt."""
+PIN_PAUSE_SECONDS: Final = 4.0
+"""A pause so long ends a PIN, as `#` does."""
+LONGEST_PIN: Final = 16
+"""Digits that are taken; what follows is not kept."""
 
 LOGGED_IN: Final = "sound:stasis-dialer/agent-logged-in"
 LOGGED_OUT: Final = "sound:stasis-dialer/agent-logged-out"
@@ -30,18 +37,31 @@ PAUSED: Final = "sound:stasis-dialer/agent-paused"
 UNPAUSED: Final = "sound:stasis-dialer/agent-unpaused"
 REFUSED: Final = "sound:stasis-dialer/agent-refused"
 SAFE_HARBOUR: Final = "sound:stasis-dialer/safe-harbour"
+ASK_PIN: Final = "sound:agent-pass"
+WRONG_PIN: Final = "sound:agent-incorrect"
+
+
+class _Visit:
+    """A channel that is with us: what it plays and what is pressed on it."""
+
+    def __init__(self) -> None:
+        self.keys: asyncio.Queue[str] = asyncio.Queue(LONGEST_PIN)
+        self.over = asyncio.Event()
+        """What is played is over, or the channel is."""
+        self.is_gone = False
 
 
 class Entries:
     """Reads the entry's word and does what it asks for."""
 
-    def __init__(self, transport: Transport, desk: Desk) -> None:
+    def __init__(self, transport: Transport, desk: Desk, pins: PinStore, guard: PinGuard) -> None:
         self._transport = transport
         self._desk = desk
-        self._playing: dict[str, asyncio.Event] = {}
+        self._pins = pins
+        self._guard = guard
+        self._visits: dict[str, _Visit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._agent_entries: Mapping[str, Callable[[str, str], str | None]] = {
-            "agent-login": self._log_in,
+        self._wishes: Mapping[str, Callable[[str, str], str]] = {
             "agent-logout": self._log_out,
             "agent-pause": self._pause,
             "agent-unpause": self._unpause,
@@ -49,61 +69,155 @@ class Entries:
 
     def entered(self, leg_id: str, arguments: Sequence[str]) -> None:
         """A channel came from the dialplan with these arguments."""
-        entry, extension = arguments[0] if arguments else "", arguments[1] if len(arguments) > 1 else ""
-        action = self._agent_entries.get(entry)
-        if action is None:
-            log.warning("entry-not-served", entry=entry[:40], leg=leg_id)
-            self._announce(leg_id, SAFE_HARBOUR if entry == "inbound" else REFUSED)
+        entry, extension, argument = (*arguments[:3], "", "", "")[:3]
+        if entry == "agent-login":
+            self._begin(leg_id, self._log_in(leg_id, extension))
             return
+        wish = self._wishes.get(entry)
+        if wish is None:
+            log.warning("entry-not-served", entry=entry[:40], leg=leg_id)
+            media = SAFE_HARBOUR if entry == "inbound" else REFUSED
+        else:
+            try:
+                media = wish(extension, argument)
+            except Refused as error:
+                media = self._refused(entry, leg_id, error)
+        self._begin(leg_id, self._say(leg_id, media))
+
+    def pressed(self, leg_id: str, key: str) -> None:
+        """A key was pressed on a channel that is with us; more than a PIN has are dropped."""
+        visit = self._visits.get(leg_id)
+        if visit is not None and not visit.keys.full():
+            visit.keys.put_nowait(key)
+
+    def played(self, leg_id: str) -> None:
+        """What was played on a channel is over."""
+        visit = self._visits.get(leg_id)
+        if visit is not None:
+            visit.over.set()
+
+    def gone(self, leg_id: str) -> None:
+        """The channel is over."""
+        visit = self._visits.get(leg_id)
+        if visit is not None:
+            visit.is_gone = True
+            visit.over.set()
+
+    # --- logging in -------------------------------------------------------------------------------------------------
+
+    async def _log_in(self, leg_id: str, extension: str) -> None:
+        """Ask for the PIN where there is one; then the channel is the agent's leg, or it hears why not."""
+        visit = self._visits[leg_id]
         try:
-            media = action(extension, leg_id)
-        except Refused as error:
-            log.warning("entry-refused", entry=entry, leg=leg_id, why=str(error))
-            media = REFUSED
-        if media is not None:
-            self._announce(leg_id, media)
+            is_known = await self._is_known(leg_id, extension, visit)
+            if visit.is_gone:
+                return
+            if not is_known:
+                await self._request("DELETE", _channel(leg_id))
+                return
+            agent = self._desk.phone_logs_in(extension, leg_id)
+        except (Refused, DatabaseUnavailable) as error:
+            await self._say(leg_id, self._refused("agent-login", leg_id, error))
+            return
+        if not agent.is_always_on:
+            await self._say(leg_id, LOGGED_IN)
 
-    def ended(self, leg_id: str) -> None:
-        """The playback on a channel, or the channel itself, is over."""
-        playing = self._playing.get(leg_id)
-        if playing is not None:
-            playing.set()
+    async def _is_known(self, leg_id: str, extension: str, visit: _Visit) -> bool:
+        """Whether the one at the telephone has the extension's PIN.
 
-    def _log_in(self, extension: str, leg_id: str) -> str | None:
-        agent = self._desk.phone_logs_in(extension, leg_id)
-        return None if agent.is_always_on else LOGGED_IN
+        Raises: Refused while the extension is locked; DatabaseUnavailable, because then nobody knows.
+        """
+        if not await self._pins.is_wanted(extension):
+            return True
+        self._guard.check(extension)
+        await self._request("POST", f"{_channel(leg_id)}/answer")
+        while not visit.is_gone:
+            pin = await self._read_pin(leg_id, visit)
+            if pin and await self._pins.is_right(extension, pin):
+                self._guard.right(extension)
+                return True
+            if visit.is_gone or self._guard.wrong(extension):
+                return False
+            await self._play(leg_id, visit, WRONG_PIN)
+        return False
 
-    def _log_out(self, extension: str, leg_id: str) -> str:
+    async def _read_pin(self, leg_id: str, visit: _Visit) -> str:
+        """The digits pressed during or after the prompt, until `#` or a pause."""
+        while not visit.keys.empty():
+            visit.keys.get_nowait()
+        await self._start_playing(leg_id, visit, ASK_PIN)
+        pin = ""
+        patience = ANNOUNCEMENT_SECONDS + PIN_SECONDS
+        while len(pin) < LONGEST_PIN and not visit.is_gone:
+            try:
+                key = await asyncio.wait_for(visit.keys.get(), patience)
+            except TimeoutError:
+                break
+            patience = PIN_PAUSE_SECONDS
+            if key == "#":
+                break
+            pin = "" if key == "*" else pin + key
+        return pin
+
+    # --- wishes -----------------------------------------------------------------------------------------------------
+
+    def _log_out(self, extension: str, argument: str) -> str:
         self._desk.tell(extension, m.LogoutRequested())
         return LOGGED_OUT
 
-    def _pause(self, extension: str, leg_id: str) -> str:
+    def _pause(self, extension: str, argument: str) -> str:
         self._desk.tell(extension, m.PauseRequested(PAUSED_BY_PHONE))
         return PAUSED
 
-    def _unpause(self, extension: str, leg_id: str) -> str:
+    def _unpause(self, extension: str, argument: str) -> str:
         self._desk.tell(extension, m.UnpauseRequested())
         return UNPAUSED
 
-    def _announce(self, leg_id: str, media: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._say(leg_id, media))
+    def _refused(self, entry: str, leg_id: str, error: Exception) -> str:
+        log.warning("entry-refused", entry=entry, leg=leg_id, why=str(error))
+        return REFUSED
+
+    # --- the channel ------------------------------------------------------------------------------------------------
+
+    def _begin(self, leg_id: str, work: Any) -> None:
+        self._visits[leg_id] = _Visit()
+        task = asyncio.get_running_loop().create_task(self._attend(leg_id, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _say(self, leg_id: str, media: str) -> None:
-        """Answer, play, hang up; whatever fails, the channel is hung up."""
-        path = f"/channels/{quote(leg_id, safe='')}"
-        self._playing[leg_id] = asyncio.Event()
+    async def _attend(self, leg_id: str, work: Any) -> None:
+        """Do the work; whatever fails, the channel does not stay with nobody."""
         try:
-            await self._request("POST", f"{path}/answer")
-            if await self._request("POST", f"{path}/play", (("media", media),)):
-                async with asyncio.timeout(ANNOUNCEMENT_SECONDS):
-                    await self._playing[leg_id].wait()
+            await work
+        except Exception:
+            log.exception("entry-failed", leg=leg_id, fault="ours")
+            await self._request("DELETE", _channel(leg_id))
+        finally:
+            del self._visits[leg_id]
+
+    async def _say(self, leg_id: str, media: str) -> None:
+        """Answer, play, hang up."""
+        try:
+            await self._request("POST", f"{_channel(leg_id)}/answer")
+            await self._play(leg_id, self._visits[leg_id], media)
+        finally:
+            await self._request("DELETE", _channel(leg_id))
+
+    async def _play(self, leg_id: str, visit: _Visit, media: str) -> None:
+        """Play to the end."""
+        if not await self._start_playing(leg_id, visit, media):
+            return
+        try:
+            async with asyncio.timeout(ANNOUNCEMENT_SECONDS):
+                await visit.over.wait()
         except TimeoutError:
             log.warning("announcement-too-long", leg=leg_id, media=media)
-        finally:
-            del self._playing[leg_id]
-            await self._request("DELETE", path)
+
+    async def _start_playing(self, leg_id: str, visit: _Visit, media: str) -> bool:
+        visit.over.clear()
+        if visit.is_gone:
+            return False
+        return await self._request("POST", f"{_channel(leg_id)}/play", (("media", media),))
 
     async def _request(self, method: str, path: str, query: Any = ()) -> bool:
         try:
@@ -112,3 +226,7 @@ class Entries:
             log.debug("entry-request-failed", path=path, why=str(error))
             return False
         return True
+
+
+def _channel(leg_id: str) -> str:
+    return f"/channels/{quote(leg_id, safe='')}"

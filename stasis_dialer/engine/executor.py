@@ -43,6 +43,8 @@ class Executor:
             m.WatchTalking: self._watch_talking,
             m.StopWatching: self._stop_watching,
             m.PlayMessage: self._play,
+            m.StartMusic: self._start_music,
+            m.StopMusic: self._stop_music,
         }
 
     async def execute(self, command: m.Command) -> tuple[m.Event, ...]:
@@ -173,6 +175,14 @@ class Executor:
         if await self._try("POST", path, (("media", command.media),)):
             return NOTHING
         return (m.MessageEnded(),)
+
+    async def _start_music(self, command: m.StartMusic) -> tuple[m.Event, ...]:
+        await self._try("POST", f"{_channel(command.leg_id)}/moh")
+        return NOTHING
+
+    async def _stop_music(self, command: m.StopMusic) -> tuple[m.Event, ...]:
+        await self._try("DELETE", f"{_channel(command.leg_id)}/moh")
+        return NOTHING
 
     async def _try(
         self, method: str, path: str, query: tuple[tuple[str, str], ...] = (), own: str | None = None

@@ -158,7 +158,8 @@ class Recovery:
         pairs = talking_pairs(legs, left.sessions, seen)
         paired = {session.session_id: call_id for call_id, session in pairs.items()}
         for session in left.sessions:
-            self._desk.adopt(*revive_agent(session, self._endpoint, paired.get(session.session_id), seen, at, now))
+            step = revive_agent(session, self._endpoint, paired.get(session.session_id), seen, at, now)
+            self._desk.adopt(*step, logged_in_at=session.logged_in_at)
         lost = 0
         for record in left.records:
             lead = left.leads.get(record.lead_id or 0)
@@ -410,7 +411,13 @@ def revive_agent(
 
     A leg that still rings is as good as none: whoever picks up would hear nobody, or a customer without a warning.
     """
-    since = at(session.state_since) if session.state_since else now
+    ahead = max(0.0, at(session.state_since or session.logged_in_at) - now)
+
+    def on_axis(moment: datetime) -> float:
+        """A clock that was moved back meanwhile makes no state begin in the future."""
+        return at(moment) - ahead
+
+    since = on_axis(session.state_since) if session.state_since else now
     agent = Agent(
         session_id=session.session_id,
         extension=session.extension,
@@ -419,13 +426,13 @@ def revive_agent(
         campaigns=frozenset(session.campaigns),
         state=session.state,
         since=since,
-        logged_in_at=at(session.logged_in_at),
+        logged_in_at=on_axis(session.logged_in_at),
         free_since=since,
         leg_id=session.leg_id,
         bridge_id=session.bridge_id,
         pause_reason=session.pause_reason if session.state is AgentState.PAUSED else None,
         wants_pause=None if session.state is AgentState.PAUSED else session.pause_reason,
-        logged_out_at=at(session.logged_out_at) if session.logged_out_at else None,
+        logged_out_at=on_axis(session.logged_out_at) if session.logged_out_at else None,
         seconds={AgentState(state): seconds for state, seconds in session.seconds.items()},
     )
     return found_again(

@@ -16,7 +16,7 @@ import structlog
 
 from stasis_dialer import ari
 from stasis_dialer.ari import Connected, Disconnected, Replaced
-from stasis_dialer.ari.events import ChannelDestroyed, PlaybackFinished, StasisStart
+from stasis_dialer.ari.events import ChannelDestroyed, ChannelDtmfReceived, PlaybackFinished, StasisStart
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.engine import connection
@@ -39,6 +39,7 @@ from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.pacing import Paces
 from stasis_dialer.engine.panel import Panel
+from stasis_dialer.engine.pin_guard import PinGuard
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.stores import Stores
 from stasis_dialer.engine.translate import UNHEARD, translate
@@ -115,6 +116,7 @@ class Service:
             self._wake,
             self._agent_changed,
             keypads,
+            settings.agents.manners(),
         )
         keypads.watch(self._desk.find)
         features = Features(self._desk)
@@ -145,7 +147,9 @@ class Service:
             settings.engine.lease_seconds,
             settings.engine.tick_seconds,
         )
-        self._entries = Entries(transport, self._desk)
+        pin = settings.agents.pin
+        guard = PinGuard(self.clock.now, pin.tries, pin.lock_seconds)
+        self._entries = Entries(transport, self._desk, stores.pins, guard)
         self._panel = Panel(transport, stores.agents, self._desk, self.clock, settings.agents.panel_seconds)
         self._recovery = Recovery(
             transport,
@@ -315,8 +319,12 @@ class Service:
             else:
                 log.warning("stray-leg", leg=leg_id)
                 self._soon(lambda: self._client.channels.hangup(channelId=leg_id))
-        elif isinstance(event, ChannelDestroyed | PlaybackFinished):
-            self._entries.ended(leg_id)
+        elif isinstance(event, ChannelDtmfReceived):
+            self._entries.pressed(leg_id, event.digit)
+        elif isinstance(event, PlaybackFinished):
+            self._entries.played(leg_id)
+        elif isinstance(event, ChannelDestroyed):
+            self._entries.gone(leg_id)
 
     def _soon(self, request: Callable[[], Awaitable[Any]]) -> None:
         async def carry_out() -> None:

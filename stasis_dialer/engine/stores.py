@@ -14,6 +14,7 @@ from stasis_dialer.engine.dialer import LeadStore
 from stasis_dialer.engine.journal import CallStore, SessionStore
 from stasis_dialer.engine.pacing import PacingStore
 from stasis_dialer.engine.panel import PanelStore
+from stasis_dialer.engine.pin_guard import PinStore
 from stasis_dialer.engine.recovery import LeadById, OpenCalls, OpenSessions
 
 
@@ -51,6 +52,9 @@ class Stores(Protocol):
 
     @property
     def agents(self) -> AgentStore: ...
+
+    @property
+    def pins(self) -> PinStore: ...
 
     @property
     def decisions(self) -> PacingLog: ...

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from stasis_dialer.core.agent import Manners
 from stasis_dialer.core.feature_codes import DEFAULT_CODES, Codes, Feature, problems
 from stasis_dialer.core.model import Trunk
 from stasis_dialer.settings.base import Strict, TimeZone, template_with
@@ -83,6 +84,27 @@ class ApiSettings(Strict):
         return token
 
 
+class LostLegSettings(Strict):
+    """What becomes of an always-on agent whose leg falls: a hang-up, a network, a telephone that starts anew."""
+
+    action: Literal["log_out", "call_back"] = "log_out"
+    after_seconds: float = Field(default=2.0, ge=0.5, le=60)
+    """From the fall to the call."""
+    wait_seconds: float = Field(default=120.0, ge=1, le=3600)
+    """How long a telephone that is not registered is waited for; then the agent is logged out."""
+    most: int = Field(default=3, ge=1, le=20)
+    """Calls back in an hour; one more fall logs out. So does a telephone that is not answered."""
+
+
+class PinSettings(Strict):
+    """PINs asked for when an agent logs in by telephone; who has one is set by `agent pin`."""
+
+    tries: int = Field(default=3, ge=1, le=10)
+    """Wrong PINs, then the call is ended."""
+    lock_seconds: float = Field(default=60.0, ge=0, le=86_400)
+    """How long the extension may not try again."""
+
+
 class AgentSettings(Strict):
     """The agents' telephones."""
 
@@ -91,6 +113,12 @@ class AgentSettings(Strict):
     """How often the telephones' state is read for `painel_ramais`."""
     auto_answer_header: str = "Call-Info: <sip:127.0.0.1>;answer-after=0"
     """SIP header that makes a telephone answer by itself; empty: none."""
+    join_tone: str | None = "sound:beep"
+    """What an agent hears when a customer comes, as an ARI media URI; null: nothing."""
+    waiting: Literal["silence", "music"] = "silence"
+    """What an always-on agent hears between customers."""
+    lost_leg: LostLegSettings = LostLegSettings()
+    pin: PinSettings = PinSettings()
     feature_codes: dict[Feature, str | None] = Field(default_factory=dict)
     """Codes that differ from the defaults; null: the feature cannot be had by keys."""
     key_pause_seconds: float = Field(default=2.0, ge=0.5, le=10)
@@ -102,6 +130,17 @@ class AgentSettings(Strict):
         if found:
             raise ValueError("; ".join(found))
         return self
+
+    def manners(self) -> Manners:
+        """How the telephones are treated."""
+        return Manners(
+            join_tone=self.join_tone,
+            has_music=self.waiting == "music",
+            may_call_back=self.lost_leg.action == "call_back",
+            call_back_seconds=self.lost_leg.after_seconds,
+            call_back_wait_seconds=self.lost_leg.wait_seconds,
+            call_backs=self.lost_leg.most,
+        )
 
     def codes(self) -> Codes:
         """The feature codes in use."""

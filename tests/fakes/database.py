@@ -80,6 +80,7 @@ class MemoryStore:
         self.agents = MemoryAgents(self)
         self.dnc = MemoryDoNotCallList(self)
         self.decisions = MemoryDecisions(self)
+        self.pins = MemoryPins(self)
 
     async def open(self) -> None:
         self.commit(lambda: None)
@@ -487,6 +488,26 @@ class MemoryAgents(_Repository):
             StateInterval(session.state, since, end, session.pause_reason, session.call_id)
             for (since, session), end in zip(entered, ends, strict=True)
         ]
+
+
+class MemoryPins(_Repository):
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self.kept: dict[str, str] = {}
+
+    async def set(self, extension: str, pin: str, actor: str, now: datetime) -> None:
+        if not (pin.isdigit() and 4 <= len(pin) <= 12):
+            raise Refused("not a PIN")
+        self.kept[extension] = pin
+
+    async def remove(self, extension: str, actor: str, now: datetime) -> bool:
+        return self.kept.pop(extension, None) is not None
+
+    async def is_wanted(self, extension: str) -> bool:
+        return self._store.commit(lambda: extension in self.kept)
+
+    async def is_right(self, extension: str, pin: str) -> bool:
+        return self._store.commit(lambda: self.kept.get(extension) == pin)
 
 
 class MemoryDoNotCallList(_Repository):

@@ -199,6 +199,11 @@ class Switchboard:
         self._later(channel, 4.0, lambda: self._tell(channel.id, m.MessageEnded()))
         return ()
 
+    def _StartMusic(self, command: m.StartMusic) -> tuple[m.Event, ...]:
+        return ()
+
+    _StopMusic = _StartMusic
+
     def _TakeOut(self, command: m.TakeOut) -> tuple[m.Event, ...]:
         channel = self.channels.get(command.leg_id)
         if channel is not None and channel.bridge == command.bridge_id:

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent import Manners
 from stasis_dialer.core.call import CallState
 from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.model import (
@@ -78,6 +79,7 @@ DEEDS = ("call",) * 12 + ("log_in", "phone_logs_in", "log_out", "pause", "unpaus
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
 DEEDS += ("dispose", "key", "keys")
 CHOICES = (Choice("sale", "1", success=True), Choice("later", "2", callback=True), Choice("robot", "3", machine=True))
+MANNERS = (Manners(), Manners("sound:beep", has_music=True), Manners("sound:beep", True, may_call_back=True))
 FORCED = Dispositions(CHOICES, is_forced=True, max_wrap_up_seconds=20.0, default="robot")
 deeds = st.builds(
     Deed,
@@ -191,6 +193,7 @@ class World:
             lambda: {1: campaign},
             self._freed,
             keypads=self.keypads,
+            manners=random.choice(MANNERS),
         )
         self.keypads.watch(self.desk.find)
         self.features = Features(self.desk)

@@ -19,13 +19,16 @@ from stasis_dialer.core.agent.state import (
     LEG_SECONDS,
     LOGIN_RING_SECONDS,
     NO_ANSWER,
+    NO_MANNERS,
     RESERVED_SECONDS,
     UNREGISTERED,
     Agent,
     Handler,
+    Manners,
     S,
     Step,
     tell_lost,
+    with_music,
 )
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.errors import IllegalEvent
@@ -41,7 +44,7 @@ def advance(agent: Agent, event: m.Event, now: float) -> Step:
     handler = HANDLERS.get(type(event))
     if handler is None:
         raise IllegalEvent(f"event does not fit: agent={agent.extension} event={type(event).__name__}")
-    return handler(agent, event, now)
+    return with_music(agent, handler(agent, event, now))
 
 
 def _deadline(agent: Agent, event: m.Event, now: float) -> Step:
@@ -51,10 +54,18 @@ def _deadline(agent: Agent, event: m.Event, now: float) -> Step:
         lost = tell_lost(agent)
         free, commands = customer.customer_gone(agent, m.CustomerGone(agent.call_id), now)
         return free, (*lost, *commands)
+    if agent.call_back_until is not None and agent.leg_id is None:
+        return leg.call_back(agent, event, now)
     if agent.leg_id is not None:
         again = evolve(agent, deadline=now + LEG_SECONDS)
         return again, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
     return evolve(agent, deadline=None), ()
+
+
+def _phone_registered(agent: Agent, event: m.Event, now: float) -> Step:
+    if agent.call_back_until is not None and agent.leg_id is None:
+        return leg.call_back(evolve(agent, is_registered=True), event, now)
+    return wishes.phone_registered(agent, event, now)
 
 
 def _key_pressed(agent: Agent, event: m.Event, now: float) -> Step:
@@ -82,7 +93,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.PauseRequested: wishes.pause_requested,
     m.UnpauseRequested: wishes.unpause_requested,
     m.LogoutRequested: wishes.logout_requested,
-    m.PhoneRegistered: wishes.phone_registered,
+    m.PhoneRegistered: _phone_registered,
     m.PhoneUnregistered: wishes.phone_unregistered,
     m.DeadlineReached: _deadline,
     m.Ringing: _ignored,
@@ -97,10 +108,12 @@ __all__ = [
     "LEG_SECONDS",
     "LOGIN_RING_SECONDS",
     "NO_ANSWER",
+    "NO_MANNERS",
     "RESERVED_SECONDS",
     "UNREGISTERED",
     "Agent",
     "Handler",
+    "Manners",
     "Step",
     "advance",
     "assign",

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.agent.state import CREATE_SECONDS, LEG_SECONDS, RESERVED_SECONDS, Agent, S, Step, enter, settle
+from stasis_dialer.core.agent.state import (
+    CREATE_SECONDS,
+    LEG_SECONDS,
+    RESERVED_SECONDS,
+    Agent,
+    S,
+    Step,
+    enter,
+    settle,
+    tone,
+    with_music,
+)
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.errors import IllegalEvent
 
@@ -28,7 +39,7 @@ def assign(agent: Agent, event: m.Assigned, create: m.CreateLeg | None, now: flo
     if agent.leg_id is not None and agent.bridge_id is not None:
         reserved = enter(evolve(taken, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
         ready = m.AgentReady(agent.extension, agent.leg_id, agent.bridge_id)
-        return reserved, (m.TellCall(event.call_id, ready), m.Save())
+        return with_music(agent, (reserved, (m.TellCall(event.call_id, ready), *tone(reserved), m.Save())))
     assert create is not None
     ringing = evolve(taken, leg_id=event.leg_id, bridge_id=event.bridge_id, deadline=now + CREATE_SECONDS)
     commands = (

@@ -5,7 +5,9 @@ from __future__ import annotations
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent.state import (
     CREATE_SECONDS,
+    FALLS_SECONDS,
     LEG_SECONDS,
+    LOGIN_RING_SECONDS,
     NO_ANSWER,
     RESERVED_SECONDS,
     Agent,
@@ -16,8 +18,10 @@ from stasis_dialer.core.agent.state import (
     is_logging_in,
     log_out,
     pause,
+    say_default,
     settle,
     tell_lost,
+    tone,
 )
 from stasis_dialer.core.evolve import evolve
 
@@ -50,10 +54,11 @@ def joined(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.call_id is None:
         if not is_logging_in(agent):
             return agent, ()
-        return settle(evolve(agent, is_leg_up=True, free_since=now), now)
+        seated = evolve(agent, is_leg_up=True, is_seated=True, call_back_until=None, free_since=now)
+        return settle(seated, now)
     reserved = enter(evolve(agent, is_leg_up=True, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
     ready = m.AgentReady(agent.extension, agent.leg_id, event.bridge_id)
-    return reserved, (m.TellCall(agent.call_id, ready), m.Save())
+    return reserved, (m.TellCall(agent.call_id, ready), *tone(reserved), m.Save())
 
 
 def failed(agent: Agent, event: m.Event, now: float) -> Step:
@@ -80,6 +85,9 @@ def gone(agent: Agent, event: m.Event, now: float) -> Step:
     told = tell_lost(agent)
     destroy = (m.DestroyBridge(agent.bridge_id),) if agent.bridge_id else ()
     bare = evolve(agent, leg_id=None, bridge_id=None, is_leg_dialled=False, is_leg_up=False)
+    if _may_call_back(agent, now):
+        waiting, commands = _wait_for_phone(bare, now)
+        return waiting, (*told, *destroy, *commands)
     if agent.is_always_on or agent.state is S.LOGGED_OFF:
         over, commands = end(bare, now)
         return over, (*told, *destroy, *commands)
@@ -93,6 +101,45 @@ def gone(agent: Agent, event: m.Event, now: float) -> Step:
         working, commands = _wrap_up_until(bare, agent.since + agent.wrap_up_seconds, now)
         return working, (*destroy, *commands)
     return bare, (*told, *destroy)
+
+
+def _may_call_back(agent: Agent, now: float) -> bool:
+    """Whether a leg that fell is set up again: it stood, nobody wanted to leave, and it did not fall too often."""
+    if not (agent.is_seated and agent.is_always_on) or agent.wants_logout or agent.state is S.LOGGED_OFF:
+        return False
+    return agent.manners.may_call_back and len(_recent(agent, now)) < agent.manners.call_backs
+
+
+def _recent(agent: Agent, now: float) -> tuple[float, ...]:
+    return tuple(at for at in agent.falls if now - at < FALLS_SECONDS)
+
+
+def _wait_for_phone(agent: Agent, now: float) -> Step:
+    """The telephone is called back soon, or when it is registered again; a pause goes on after that."""
+    agent, said = say_default(agent)
+    fallen = evolve(
+        agent,
+        call_id=None,
+        is_seated=False,
+        wants_pause=agent.pause_reason if agent.state is S.PAUSED else agent.wants_pause,
+        falls=(*_recent(agent, now), now),
+        ring_seconds=LOGIN_RING_SECONDS,
+        call_back_until=now + agent.manners.call_back_wait_seconds,
+        deadline=now + agent.manners.call_back_seconds,
+    )
+    return enter(fallen, S.RINGING, now), (*said, m.Save())
+
+
+def call_back(agent: Agent, event: m.Event, now: float) -> Step:
+    """Call the telephone of a fallen leg, if it can be reached; else wait for it, but not for ever."""
+    assert agent.call_back_until is not None
+    if isinstance(event, m.PhoneRegistered) and agent.deadline is not None and agent.deadline < agent.call_back_until:
+        return agent, ()
+    if agent.is_registered:
+        return evolve(agent, deadline=now + CREATE_SECONDS, call_back_until=None), (m.CallPhone(),)
+    if now >= agent.call_back_until:
+        return end(evolve(agent, call_back_until=None), now)
+    return evolve(agent, deadline=agent.call_back_until), ()
 
 
 def _wrap_up_until(agent: Agent, until: float, now: float) -> Step:

@@ -27,7 +27,7 @@ def sit_down(agent: Agent, now: float) -> Step:
 
 def found_again(agent: Agent, *, is_leg_there: bool, is_in_bridge: bool, call_id: str | None, now: float) -> Step:
     """A session after a restart of the dialer: `call_id` is the customer who is in the bridge with the agent now."""
-    bare = evolve(agent, call_id=call_id, is_leg_up=is_leg_there, deadline=None)
+    bare = evolve(agent, call_id=call_id, is_leg_up=is_leg_there, is_seated=is_leg_there, deadline=None)
     if not is_leg_there:
         bare = evolve(bare, leg_id=None, bridge_id=None)
         if agent.is_always_on or agent.state is S.LOGGED_OFF:

@@ -20,10 +20,34 @@ LEG_SECONDS: Final = 3.0
 CREATE_SECONDS: Final = 10.0
 """For a leg to be created and to enter Stasis, and for a leg to enter its bridge. Not measured."""
 
+FALLS_SECONDS: Final = 3600.0
+"""Over what time falls of a leg are counted."""
+
 UNREGISTERED: Final = "unregistered"
 NO_ANSWER: Final = "no_answer"
 
 S = AgentState
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How the agents' telephones are treated. Units: `_seconds` seconds."""
+
+    join_tone: str | None = None
+    """What an agent hears when a customer comes; None: nothing."""
+    has_music: bool = False
+    """Whether an always-on agent who waits hears music."""
+    may_call_back: bool = False
+    """Whether an always-on agent whose leg falls is called back, and not logged out."""
+    call_back_seconds: float = 2.0
+    """From the fall to the call."""
+    call_back_wait_seconds: float = 120.0
+    """How long a telephone that is not registered is waited for."""
+    call_backs: int = 3
+    """In `FALLS_SECONDS`; one more fall logs out."""
+
+
+NO_MANNERS: Final = Manners()
 
 
 @dataclass(frozen=True)
@@ -64,6 +88,13 @@ class Agent:
     wants_pause: str | None = None
     wants_logout: bool = False
     is_registered: bool = True
+    manners: Manners = NO_MANNERS
+    is_seated: bool = False
+    """Whether the always-on leg has been in its bridge."""
+    falls: tuple[float, ...] = ()
+    """When the always-on leg fell, of late."""
+    call_back_until: float | None = None
+    """Until when the telephone of a fallen leg is waited for."""
     calls_taken: int = 0
     logged_out_at: float | None = None
     is_over: bool = False
@@ -154,6 +185,28 @@ def say_default(agent: Agent) -> Step:
         return agent, ()
     said = m.DisposeCall(agent.last_call_id, agent.campaign_id, default, is_default=True)
     return evolve(agent, disposition=default), (said,)
+
+
+def is_waiting(agent: Agent) -> bool:
+    """Whether an always-on agent sits there and waits for a customer."""
+    return agent.state is S.AVAILABLE and agent.is_always_on and agent.is_leg_up
+
+
+def with_music(before: Agent, step: Step) -> Step:
+    """The same step, with the music that belongs to it: it ends before anything else is heard."""
+    after, commands = step
+    if not after.manners.has_music or is_waiting(before) == is_waiting(after) or after.leg_id is None:
+        return step
+    if is_waiting(after):
+        return after, (*commands, m.StartMusic(after.leg_id))
+    return after, (m.StopMusic(after.leg_id), *commands)
+
+
+def tone(agent: Agent) -> tuple[m.Command, ...]:
+    """What the agent hears when a customer comes."""
+    if agent.manners.join_tone is None or agent.leg_id is None:
+        return ()
+    return (m.PlayMessage(agent.leg_id, agent.manners.join_tone),)
 
 
 def tell_lost(agent: Agent) -> tuple[m.Command, ...]:

@@ -25,6 +25,8 @@ PATHS = {
     DESTROY: "/bridges/b1",
     JOIN: "/bridges/b1/addChannel",
     PLAY: "/channels/c1/play/c1-message",
+    m.StartMusic("c1"): "/channels/c1/moh",
+    m.StopMusic("c1"): "/channels/c1/moh",
     TAKE_OUT: "/bridges/b1/removeChannel",
     TO_DIALPLAN: "/channels/c1/continue",
     WATCH: "/channels/c1/variable",
@@ -58,6 +60,8 @@ async def run(command: m.Command, failure: Exception | None = None) -> tuple[tup
         (BRIDGE, "POST", {"type": "mixing", "name": "b1"}),
         (DESTROY, "DELETE", {}),
         (PLAY, "POST", {"media": "sound:sorry"}),
+        (m.StartMusic("c1"), "POST", {}),
+        (m.StopMusic("c1"), "DELETE", {}),
         (TO_DIALPLAN, "POST", {"context": "sd-amd", "extension": "s", "priority": "1"}),
         (WATCH, "POST", {"variable": "TALK_DETECT(set)", "value": "800,256"}),
         (STOP_WATCHING, "POST", {"variable": "TALK_DETECT(remove)", "value": ""}),
@@ -188,6 +192,6 @@ def test_every_command_for_asterisk_has_its_test() -> None:
     local = {m.SeekAgent, m.WithdrawSeek, m.TellJoined, m.TellCall, m.Save, m.Finish, m.EndSession, m.Command}
     local |= {m.SeekTrunk, m.TellTrunk}
     local |= {m.TellAnswered, m.TellSought, m.TellDetected, m.Remind}
-    local |= {m.DisposeCall, m.CollectKey}
+    local |= {m.DisposeCall, m.CollectKey, m.CallPhone}
     remote = {item for item in vars(m).values() if isinstance(item, type) and issubclass(item, m.Command)} - local
     assert {type(command) for command in PATHS} == remote

@@ -1,0 +1,133 @@
+"""Tones, music, and legs that fall and are called back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stasis_dialer.core import agent as agent_machine
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent import CREATE_SECONDS, Manners
+from stasis_dialer.core.model import AgentState
+from stasis_dialer.core.options import Choice, Dispositions
+from tests.unit.core.builders import ALWAYS_ON, ON_DEMAND, AgentStory
+
+S = AgentState
+MUSIC = Manners(join_tone="sound:beep", has_music=True)
+BACK = Manners(may_call_back=True, call_back_seconds=2.0, call_back_wait_seconds=60.0, call_backs=2)
+
+
+def sitting(manners: Manners, connect: object = ALWAYS_ON) -> AgentStory:
+    story = AgentStory(connect)  # type: ignore[arg-type]
+    story.agent = replace(story.agent, manners=manners)
+    return story.logs_in()
+
+
+def called_back(story: AgentStory, leg: str, bridge: str) -> AgentStory:
+    """What the desk does for `CallPhone`."""
+    assert m.CallPhone() in story.last
+    step = agent_machine.call_phone(story.agent, leg, bridge, m.CreateLeg(leg, "PJSIP/1001"), story.now)
+    return story._take(step)
+
+
+# --- tone and music -------------------------------------------------------------------------------------------------
+
+
+def test_given_music_when_a_customer_comes_and_goes_then_it_stops_first_and_comes_back() -> None:
+    story = sitting(MUSIC)
+    assert story.last[-1] == m.StartMusic("a1")
+    story.is_assigned(at=10.0)
+    assert story.last[0] == m.StopMusic("a1")
+    assert story.last[1] == m.TellCall("c1", m.AgentReady("1001", "a1", "b1"))
+    assert m.PlayMessage("a1", "sound:beep") in story.last
+    story.hears(m.CustomerJoined("c1"), m.CustomerGone("c1"), at=20.0)
+    assert m.StartMusic("a1") not in story.last
+    assert m.StartMusic("a1") in story.reaches_the_deadline().last
+
+
+def test_given_music_when_paused_then_it_is_silent() -> None:
+    story = sitting(MUSIC).hears(m.PauseRequested("lunch"))
+    assert story.last[0] == m.StopMusic("a1")
+    assert m.StartMusic("a1") in story.hears(m.UnpauseRequested()).last
+
+
+def test_given_on_demand_when_the_telephone_is_in_its_bridge_then_the_tone_is_heard_and_no_music_ever() -> None:
+    story = sitting(MUSIC, ON_DEMAND).is_assigned(at=10.0)
+    assert not any(isinstance(command, m.PlayMessage) for command in story.given)
+    story.picks_up(at=12.0)
+    assert m.PlayMessage("a2", "sound:beep") in story.last
+    assert not any(isinstance(command, m.StartMusic | m.StopMusic) for command in story.given)
+
+
+def test_given_no_manners_then_nothing_is_played() -> None:
+    story = sitting(Manners()).talks().hears(m.CustomerGone("c1"))
+    assert not any(isinstance(c, m.StartMusic | m.StopMusic | m.PlayMessage) for c in story.given)
+
+
+# --- falls ----------------------------------------------------------------------------------------------------------
+
+
+def test_given_a_leg_that_fell_then_the_telephone_is_called_back_and_the_agent_is_available_again() -> None:
+    story = sitting(BACK).hears(m.LegGone(38), at=100.0)
+    assert (story.agent.state, story.agent.leg_id, story.agent.deadline) == (S.RINGING, None, 102.0)
+    assert m.DestroyBridge("b1") in story.last
+    story.reaches_the_deadline()
+    called_back(story, "a3", "b3").hears(m.LegCreated(), m.Answered(), m.Joined("b3"), at=105.0)
+    assert (story.agent.state, story.agent.leg_id, story.agent.deadline) == (S.AVAILABLE, "a3", None)
+    assert story.sessions_ended() == 0
+
+
+def test_given_paused_when_the_leg_falls_then_paused_again_for_the_same_reason() -> None:
+    story = sitting(BACK).hears(m.PauseRequested("lunch")).hears(m.LegGone(38), at=100.0).reaches_the_deadline()
+    called_back(story, "a3", "b3").hears(m.LegCreated(), m.Answered(), m.Joined("b3"))
+    assert (story.agent.state, story.agent.pause_reason) == (S.PAUSED, "lunch")
+
+
+def test_given_talking_when_the_leg_falls_then_the_call_is_told_and_its_default_said_before_the_call_back() -> None:
+    default = Dispositions((Choice("nobody"),), default="nobody")
+    story = sitting(BACK).talks(at=50.0, dispositions=default).hears(m.LegGone(38), at=100.0)
+    assert story.told()[-1] == m.AgentLost("1001")
+    assert m.DisposeCall("c1", None, "nobody", is_default=True) in story.last
+    assert story.hears(m.CustomerGone("c1")).agent.state is S.RINGING
+    assert m.CallPhone() in story.reaches_the_deadline().last
+
+
+def test_given_a_telephone_that_starts_anew_then_it_is_called_as_soon_as_it_is_registered() -> None:
+    story = sitting(BACK).hears(m.PhoneUnregistered(), m.LegGone(38), at=100.0).reaches_the_deadline()
+    assert (story.last, story.agent.deadline) == ((), 160.0)
+    story.hears(m.PhoneRegistered(), at=130.0)
+    assert story.last == (m.CallPhone(),)
+    assert story.agent.deadline == 130.0 + CREATE_SECONDS
+
+
+def test_given_a_telephone_that_does_not_come_back_then_logged_out_in_time() -> None:
+    story = sitting(BACK).hears(m.PhoneUnregistered(), m.LegGone(38), at=100.0)
+    story.reaches_the_deadline().reaches_the_deadline()
+    assert (story.agent.is_over, story.now) == (True, 160.0)
+
+
+def test_given_a_telephone_that_does_not_answer_when_called_back_then_logged_out() -> None:
+    story = sitting(BACK).hears(m.LegGone(38), at=100.0).reaches_the_deadline()
+    called_back(story, "a3", "b3").hears(m.LegCreated(), m.LegGone(17), at=104.0)
+    assert (story.agent.is_over, story.sessions_ended()) == (True, 1)
+
+
+def test_given_a_leg_that_falls_too_often_then_logged_out_and_after_an_hour_it_may_again() -> None:
+    story = sitting(BACK)
+    for fall in (100.0, 200.0, 3750.0):
+        story.hears(m.LegGone(38), at=fall).reaches_the_deadline()
+        called_back(story, "a3", "b3").hears(m.LegCreated(), m.Answered(), m.Joined("b3"))
+        assert story.agent.state is S.AVAILABLE
+    assert story.hears(m.LegGone(38), at=3780.0).agent.is_over
+
+
+def test_given_who_wants_to_leave_or_never_sat_there_then_nobody_is_called_back() -> None:
+    assert sitting(BACK).hears(m.LogoutRequested(), m.LegGone(16)).agent.is_over
+    assert sitting(BACK).talks().hears(m.LogoutRequested(), m.LegGone(16), m.CustomerGone("c1")).agent.is_over
+    story = AgentStory(ALWAYS_ON)
+    story.agent = replace(story.agent, manners=BACK)
+    story._take(agent_machine.call_phone(story.agent, "a1", "b1", m.CreateLeg("a1", "PJSIP/1001"), 0.0))
+    assert story.hears(m.LegCreated(), m.LegGone(17)).agent.is_over
+
+
+def test_given_waiting_for_the_telephone_when_logging_out_then_over_at_once() -> None:
+    assert sitting(BACK).hears(m.LegGone(38), m.LogoutRequested(), at=100.0).agent.is_over
