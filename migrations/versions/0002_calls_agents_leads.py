@@ -27,7 +27,6 @@ ADDED_COLUMNS = (
     ("discador_chamadas", "is_success", "TINYINT(1) NULL INVISIBLE"),
 )
 ADDED_INDICES = (("discador_chamadas", "ix_dialer_number", "destination_extension, start_time"),)
-OPTIONS = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci"
 DIGITS = "VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin"
 
 OWN_TABLES = f"""
@@ -57,10 +56,8 @@ CREATE TABLE IF NOT EXISTS dialer_imports (
   refused INTEGER NOT NULL,
   phones_known_to BIGINT NOT NULL,
   KEY ix_file (campaign_id, digest)
-) {OPTIONS}
-"""
+) {OPTIONS};
 
-OWN_TABLES = f"""
 CREATE TABLE IF NOT EXISTS dialer_agent_pins (
   extension VARCHAR(40) NOT NULL PRIMARY KEY,
   pin_hash VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -77,8 +74,6 @@ def upgrade() -> None:
         op.execute(statement)
     for table, index, columns in ADDED_INDICES:
         op.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({columns})")
-    for statement in OWN_TABLES.split(";"):
-        op.execute(statement)
 
 
 def downgrade() -> None:

@@ -496,7 +496,7 @@ class MemoryPins(_Repository):
         self.kept: dict[str, str] = {}
 
     async def set(self, extension: str, pin: str, actor: str, now: datetime) -> None:
-        if not (pin.isdigit() and 4 <= len(pin) <= 12):
+        if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 12):
             raise Refused("not a PIN")
         self.kept[extension] = pin
 
