@@ -5,6 +5,7 @@ again.
 """
 
 from alembic import op
+from sqlalchemy import text
 
 revision = "0002"
 down_revision = "0001"
@@ -16,6 +17,7 @@ JSON = "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
 ADDED_COLUMNS = (
     ("discador_contatos", "attributes", f"{JSON} NULL INVISIBLE"),
+    ("dialer_do_not_call", "confirmed_at", "DATETIME(3) NULL"),
     ("discador_chamadas", "tries", f"{JSON} NULL INVISIBLE"),
     ("discador_chamadas", "caller_id", "VARCHAR(20) NULL INVISIBLE"),
     ("discador_chamadas", "direction", "VARCHAR(10) NOT NULL DEFAULT 'outbound' INVISIBLE"),
@@ -62,8 +64,29 @@ CREATE TABLE IF NOT EXISTS dialer_agent_pins (
   extension VARCHAR(40) NOT NULL PRIMARY KEY,
   pin_hash VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   changed_at DATETIME(3) NOT NULL
+) {OPTIONS};
+
+CREATE TABLE IF NOT EXISTS dialer_dnc_prefixes (
+  prefix {DIGITS} NOT NULL,
+  campaign_id INTEGER NOT NULL DEFAULT 0,
+  source VARCHAR(100) NOT NULL DEFAULT '',
+  created_at DATETIME(3) NOT NULL,
+  expires_at DATETIME(3) NULL,
+  PRIMARY KEY (prefix, campaign_id, source)
+) {OPTIONS};
+
+CREATE TABLE IF NOT EXISTS dialer_dnc_sources (
+  source VARCHAR(100) NOT NULL,
+  campaign_id INTEGER NOT NULL DEFAULT 0,
+  registry_at DATETIME(3) NOT NULL,
+  imported_at DATETIME(3) NOT NULL,
+  entries INTEGER NOT NULL,
+  PRIMARY KEY (source, campaign_id)
 ) {OPTIONS}
 """
+
+KEYS = (("dialer_do_not_call", "number, campaign_id, source"),)
+"""Primary keys that grow: each source has its own entry for a number."""
 
 
 def upgrade() -> None:
@@ -74,6 +97,20 @@ def upgrade() -> None:
         op.execute(statement)
     for table, index, columns in ADDED_INDICES:
         op.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({columns})")
+    for table, columns in KEYS:
+        if _key(table) != columns:
+            op.execute(f"ALTER TABLE {table} DROP PRIMARY KEY, ADD PRIMARY KEY ({columns})")
+
+
+def _key(table: str) -> str:
+    found = op.get_bind().execute(
+        text(
+            "SELECT GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR ', ') FROM information_schema.statistics "
+            "WHERE table_schema = DATABASE() AND table_name = :t AND index_name = 'PRIMARY'"
+        ),
+        {"t": table},
+    )
+    return str(found.scalar())
 
 
 def downgrade() -> None:

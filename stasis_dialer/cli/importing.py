@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from stasis_dialer.db.imports import ListFile, Verdict
 from stasis_dialer.db.store import Store
@@ -17,6 +17,8 @@ from stasis_dialer.errors import Refused
 from stasis_dialer.files.delimited import BadRow
 from stasis_dialer.files.listing import LeadList
 from stasis_dialer.files.writing import TableWriter
+
+T = TypeVar("T")
 
 KEPT_REFUSALS: Final = 1000
 """Refused rows that the summary holds; the file of results has all."""
@@ -74,21 +76,57 @@ async def import_list(
         results.write(RESULT_HEADINGS)
     regions = {each.campaign.id: each.campaign.default_region for each in await store.campaigns.find()}
     async with store.imports.begin(campaign, datetime.now(UTC), regions, is_dry_run=is_dry_run) as transaction:
-        source = leads.batches()
-        reading = asyncio.create_task(asyncio.to_thread(next, source, None))
-        try:
-            while (batch := await reading) is not None:
-                reading = asyncio.create_task(asyncio.to_thread(next, source, None))
-                verdicts = await transaction.add(batch.leads)
-                _account(summary, verdicts, batch.refused, results)
-                show(batch.share, summary.imported + summary.refused)
-        finally:
-            await asyncio.wait([reading])
+        async for batch in read_ahead(leads.batches()):
+            verdicts = await transaction.add(batch.leads)
+            _account(summary, verdicts, batch.refused, results)
+            show(batch.share, summary.imported + summary.refused)
         if _state_of(path) != state:
             raise Refused(f"the file changed while it was read: file={path.name}; nothing was imported")
         if not is_dry_run:
             await transaction.commit(file, summary.refused, actor, datetime.now(UTC))
     return summary
+
+
+async def import_registry(
+    store: Store,
+    numbers: LeadList,
+    source: str,
+    campaign_id: int | None,
+    *,
+    registry_at: datetime,
+    expires_at: datetime | None = None,
+    is_whole: bool = False,
+    results: TableWriter | None = None,
+    show: Callable[[float, int], None] = lambda share, rows: None,
+) -> tuple[Summary, int]:
+    """Import a do-not-call registry's file, all or nothing; the numbers dropped that it no longer has, when whole.
+
+    Raises: Refused when the file cannot be read to its end, or has no valid number; DatabaseUnavailable.
+    """
+    summary = Summary()
+    if results is not None:
+        results.write(RESULT_HEADINGS)
+    async with store.dnc.registry(source, campaign_id, datetime.now(UTC), expires_at) as transaction:
+        async for batch in read_ahead(numbers.batches()):
+            await transaction.add([phone.number for lead in batch.leads for phone in lead.phones])
+            verdicts = [Verdict(lead, None, "; ".join(lead.remarks)) for lead in batch.leads]
+            _account(summary, verdicts, batch.refused, results)
+            show(batch.share, summary.imported + summary.refused)
+        if not transaction.entries:
+            raise Refused(f"no valid number: file={numbers.table.path.name}; nothing was changed")
+        dropped = await transaction.commit(registry_at, is_whole=is_whole)
+    return summary, dropped
+
+
+async def read_ahead(source: Iterator[T]) -> AsyncIterator[T]:
+    """What an iterator gives, the next one already being made in a thread."""
+    reading = asyncio.create_task(asyncio.to_thread(next, source, None))
+    try:
+        while (found := await reading) is not None:
+            reading = asyncio.create_task(asyncio.to_thread(next, source, None))
+            yield found
+    finally:
+        await asyncio.wait([reading])
 
 
 def digest_of(path: Path) -> str:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from stasis_dialer.cli.campaign import name_or_id
 from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.cli.importing import Summary, import_list
+from stasis_dialer.cli.list_options import ListOptions, list_options, progress
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import Lead, LeadStatus
 from stasis_dialer.core.options import Dedupe
 from stasis_dialer.core.schedule import can_be_called_now
 from stasis_dialer.db.leads import LeadFilter
 from stasis_dialer.errors import Refused
-from stasis_dialer.files import TableWriter, open_writer
-from stasis_dialer.files.listing import ReadOptions, open_list
-from stasis_dialer.files.reading import ENCODINGS
+from stasis_dialer.files.listing import open_list
 
 SHOWN_REFUSALS = 10
 
@@ -39,20 +32,8 @@ def leads() -> None:
 @leads.command("import")
 @click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--campaign", "name", required=True, help="Name or id of the campaign.")
-@click.option(
-    "--map",
-    "mapping",
-    multiple=True,
-    metavar="COLUMN=FIELD",
-    help="What a column is: name, phone, area_code, max_attempts, skip or attribute:LABEL. COLUMN is its heading, or "
-    "its number from 1.",
-)
-@click.option("--area-code", metavar="DDD", help="Area code of numbers that have none.")
+@list_options
 @click.option("--dedupe", type=click.Choice([str(each) for each in Dedupe]), help="Instead of the campaign's setting.")
-@click.option("--header/--no-header", "has_headings", default=None, help="Is the first row headings? Seen by itself.")
-@click.option("--encoding", type=click.Choice(ENCODINGS), help="Seen by itself.")
-@click.option("--delimiter", metavar="SIGN", help="Seen by itself; TAB for a tab.")
-@click.option("--results", type=click.Path(path_type=Path, dir_okay=False), help="Write each row's result to a CSV.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be imported, and import nothing.")
 @json_option
 @pass_context
@@ -61,15 +42,10 @@ async def import_(
     context: Context,
     path: Path,
     name: str,
-    mapping: tuple[str, ...],
-    area_code: str | None,
     dedupe: str | None,
-    has_headings: bool | None,
-    encoding: str | None,
-    delimiter: str | None,
-    results: Path | None,
     is_dry_run: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Import leads from a CSV or XLSX file, all or nothing.
 
@@ -79,23 +55,23 @@ async def import_(
     \b
     Example: stasis-dialer leads import people.xlsx --campaign spring --results people.results.csv
     """
-    options = ReadOptions(_mapping(mapping), has_headings, encoding, _delimiter(delimiter))
+    options = ListOptions.of(given)
     async with context.store() as store:
         campaign = (await store.campaigns.get(name_or_id(name))).campaign
         numbers = replace(
             campaign.numbers,
-            area_code=_area_code(area_code) or campaign.numbers.area_code,
+            area_code=options.area_code or campaign.numbers.area_code,
             dedupe=Dedupe(dedupe or campaign.numbers.dedupe),
         )
-        leads_list = open_list(path, replace(campaign, numbers=numbers), options)
-        with _progress(as_json) as show, _results(results) as writer:
+        leads_list = open_list(path, replace(campaign, numbers=numbers), options.read)
+        with progress(as_json) as show, options.result_writer() as writer:
             summary = await import_list(
                 store, leads_list, actor=actor_name(), is_dry_run=is_dry_run, results=writer, show=show
             )
     if as_json:
         show_one(summary.as_object(), True)
         return
-    _tell(summary, results)
+    _tell(summary, options.results)
 
 
 @leads.command("list")
@@ -154,55 +130,6 @@ def _tell(summary: Summary, results: Path | None) -> None:
     why = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.most_common())
     done = "would be imported" if summary.is_dry_run else "imported"
     click.echo(f"{summary.imported} leads {done}, {summary.refused} refused{f' ({why})' if why else ''}")
-
-
-@contextlib.contextmanager
-def _progress(is_hidden: bool) -> Iterator[Callable[[float, int], None]]:
-    """A bar on standard error, while something is imported."""
-    bar = Progress(
-        TextColumn("importing"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rows]} rows"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=is_hidden,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("rows", total=1.0, rows=0)
-        yield lambda share, rows: bar.update(task, completed=share, rows=rows)
-
-
-def _results(path: Path | None) -> AbstractContextManager[TableWriter | None]:
-    return contextlib.nullcontext() if path is None else open_writer(path, "csv")
-
-
-def _mapping(words: Sequence[str]) -> dict[str, str]:
-    """`--map COLUMN=FIELD` as a mapping; a heading may hold `=` itself."""
-    mapping = {}
-    for word in words:
-        column, found, field = word.rpartition("=")
-        if not found or not column or not field:
-            raise click.BadParameter(f"write COLUMN=FIELD, not {word!r}", param_hint="--map")
-        mapping[column] = field
-    return mapping
-
-
-def _delimiter(sign: str | None) -> str | None:
-    if sign is None:
-        return None
-    if sign.lower() in ("tab", "\\t"):
-        return "\t"
-    if len(sign) != 1 or sign in '"\r\n\0':
-        raise click.BadParameter("one sign, or TAB", param_hint="--delimiter")
-    return sign
-
-
-def _area_code(digits: str | None) -> str | None:
-    if digits is not None and not re.fullmatch(r"0?[1-9][0-9]{1,3}", digits):
-        raise click.BadParameter("two to four digits", param_hint="--area-code")
-    return digits.lstrip("0") if digits else None
 
 
 def _row(lead: Lead) -> dict[str, Any]:

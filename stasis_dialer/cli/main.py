@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "db": "The database's schema.",
     "campaign": "Campaigns: lists being dialled, with their mode and limits.",
     "leads": "Leads: the people to be called.",
+    "dnc": "The do-not-call list: who must not be called, and why.",
     "agent": "Agents of a running dialer.",
     "calls": "Calls: attempts to reach a lead, and their outcome.",
     "report": "What became of calls and of agents' time, and what the rules count.",

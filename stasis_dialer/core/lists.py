@@ -117,6 +117,8 @@ _NOT_PHONE: Final = frozenset(
     }
 )
 _AREA_WORDS: Final = frozenset({"ddd", "area", "area_code", "cod_area", "codigo_area", "areacode"})
+_NUMBER: Final = frozenset({"numero", "number", "num", "numeros", "numbers"})
+"""Phones when an area code stands before, or nothing else beside: else it may be a house's number."""
 _ATTEMPTS: Final = frozenset({"max_attempts", "max_tentativas", "tentativas_maximas"})
 
 _NOT_A_WORD: Final = re.compile(r"[^a-z0-9]+")
@@ -188,7 +190,12 @@ def columns_by_heading(headings: Sequence[str], mapping: Mapping[str, str] | Non
     Raises: Refused for a mapping that fits nothing, or when no column has phones.
     """
     mapped = _mapped(headings, mapping or {})
-    fields = [mapped.get(index) or _field(heading(text)) for index, text in enumerate(headings)]
+    fields: list[str] = []
+    for index, text in enumerate(headings):
+        field = mapped.get(index) or _field(heading(text))
+        if not field and heading(text) in _NUMBER and (len(headings) == 1 or fields[-1:] == ["area_code"]):
+            field = "phone"
+        fields.append(field)
     columns = _columns(fields, headings)
     if not columns.phones:
         seen = ", ".join(text.strip() for text in headings)[:200] or "nothing"

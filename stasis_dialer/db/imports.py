@@ -22,7 +22,7 @@ from stasis_dialer.core.options import Dedupe
 from stasis_dialer.db.audit import AuditEntry, write_audit
 from stasis_dialer.db.clock import utc_text
 from stasis_dialer.db.database import Database, Statements
-from stasis_dialer.db.dnc import is_empty, listed_among
+from stasis_dialer.db.dnc import Listed, is_empty, listed_among
 from stasis_dialer.db.phones import know_phones
 from stasis_dialer.errors import Refused
 
@@ -137,7 +137,7 @@ class LeadImport:
         """
         numbers = list({phone.number for lead in leads for phone in lead.phones})
         taken = await self._taken(numbers)
-        listed: set[str] = set()
+        listed: Mapping[str, Listed] = {}
         if self._is_scrubbed:
             listed = await listed_among(self._statements, numbers, self._campaign.id, self._now)
         verdicts: list[Verdict] = []
@@ -233,7 +233,7 @@ def _phone_values(
     return ",".join(rows)
 
 
-def _remarks(lead: ListedLead, phones: Sequence[ListedPhone], listed: set[str]) -> list[str]:
+def _remarks(lead: ListedLead, phones: Sequence[ListedPhone], listed: Mapping[str, Listed]) -> list[str]:
     left_out = [phone.number for phone in lead.phones if phone not in phones]
     return [*lead.remarks, *("phone left out: " + ("do_not_call" if n in listed else "duplicate") for n in left_out)]
 

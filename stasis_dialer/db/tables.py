@@ -308,7 +308,7 @@ class AgentPinTable(Base):
 
 
 class DoNotCallTable(Base):
-    """A number that must not be called, for one campaign or (campaign 0) for all of them.
+    """A number that must not be called, for one campaign or (campaign 0) for all of them, and who says so.
 
     The key is the lookup: a registry of millions of rows is probed once a number.
     """
@@ -318,9 +318,37 @@ class DoNotCallTable(Base):
 
     number: Mapped[str] = mapped_column(_digits_type(), primary_key=True)
     campaign_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, server_default="0")
-    source: Mapped[str] = mapped_column(String(100), server_default=EMPTY)
+    source: Mapped[str] = mapped_column(String(100), primary_key=True, server_default=EMPTY)
     created_at: Mapped[datetime] = mapped_column(_moment())
     expires_at: Mapped[datetime | None] = mapped_column(_moment())
+    confirmed_at: Mapped[datetime | None] = mapped_column(_moment())
+    """When its registry's file last had it; NULL: it came by hand."""
+
+
+class DncPrefixTable(Base):
+    """How numbers begin that must not be called; few, and all read at each lookup."""
+
+    __tablename__ = "dialer_dnc_prefixes"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    prefix: Mapped[str] = mapped_column(_digits_type(), primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, server_default="0")
+    source: Mapped[str] = mapped_column(String(100), primary_key=True, server_default=EMPTY)
+    created_at: Mapped[datetime] = mapped_column(_moment())
+    expires_at: Mapped[datetime | None] = mapped_column(_moment())
+
+
+class DncSourceTable(Base):
+    """A registry whose file was imported: how old it is decides whether one may dial by it."""
+
+    __tablename__ = "dialer_dnc_sources"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    source: Mapped[str] = mapped_column(String(100), primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, server_default="0")
+    registry_at: Mapped[datetime] = mapped_column(_moment())
+    imported_at: Mapped[datetime] = mapped_column(_moment())
+    entries: Mapped[int] = mapped_column(Integer)
 
 
 class PacingDecisionTable(Base):

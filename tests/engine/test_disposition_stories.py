@@ -95,7 +95,7 @@ def test_given_a_word_long_after_the_call_then_call_and_lead_are_corrected_whoev
         await actions(floor).dispose("1001", "stop")
         await asyncio.sleep(1.0)
         assert lead_of(floor) == (LeadStatus.COMPLETED, "stop")
-        assert [number for number, _ in floor.store.listed] == [floor.store.records[call_id].number]
+        assert [number for number, *_ in floor.store.listed] == [floor.store.records[call_id].number]
         floor.desk.tell("1001", m.LogoutRequested())
         await asyncio.sleep(1.0)
         at = floor.clock.utc_now() + timedelta(hours=3)

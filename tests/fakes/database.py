@@ -36,7 +36,7 @@ from stasis_dialer.core.schedule import disposed_outcome
 from stasis_dialer.db.agents import MAX_EXTENSION, PanelRow, StateInterval
 from stasis_dialer.db.campaigns import CampaignCounters, StoredCampaign
 from stasis_dialer.db.decisions import PacingDecision
-from stasis_dialer.db.dnc import DoNotCall
+from stasis_dialer.db.dnc import DoNotCall, Listed
 from stasis_dialer.db.leads import DueCounts, Inserted, NewLead
 from stasis_dialer.db.reservation import LEASE_EXPIRED, LEGACY_RETRY_SECONDS, RefusedLead, ReleasedLead, Reserved
 from stasis_dialer.db.rows import counts_as_success
@@ -65,7 +65,7 @@ class MemoryStore:
     held: dict[int, Held] = field(default_factory=dict)
     records: dict[str, CallRecord] = field(default_factory=dict)
     campaign_rows: dict[int, StoredCampaign] = field(default_factory=dict)
-    listed: dict[tuple[str, int | None], DoNotCall] = field(default_factory=dict)
+    listed: dict[tuple[str, int | None, str, bool], DoNotCall] = field(default_factory=dict)
     extensions: dict[str, PanelRow] = field(default_factory=dict)
     session_rows: dict[str, AgentSession] = field(default_factory=dict)
     states: dict[str, dict[datetime, AgentSession]] = field(default_factory=dict)
@@ -407,7 +407,7 @@ class MemoryCalls(_Repository):
             )
             if made.choice.do_not_call:
                 source = f"agent {made.by}: {made.choice.code}"
-                self._store.listed[record.number, None] = DoNotCall(record.number, None, source)
+                self._store.listed[record.number, None, source, False] = DoNotCall(record.number, None, source)
             lead = self._store.rows.get(record.lead_id or 0)
             if is_over and lead is not None:
                 self._correct(made, record, lead)
@@ -512,21 +512,51 @@ class MemoryPins(_Repository):
 
 class MemoryDoNotCallList(_Repository):
     async def add(self, entries: Iterable[DoNotCall], now: datetime) -> int:
-        listed = list(entries)
-        if any(not entry.number.isdigit() for entry in listed):
+        given = list(entries)
+        if any(not entry.number.isdigit() for entry in given):
             raise NumberRefused("not an E.164 number without plus")
-        self._store.listed |= {(entry.number, entry.campaign_id): entry for entry in listed}
-        return len(listed)
+        for entry in given:
+            self._store.listed[entry.number, entry.campaign_id, entry.source, entry.is_prefix] = entry
+        return len(given)
 
-    async def remove(self, number: str, campaign_id: int | None = None) -> bool:
-        return self._store.listed.pop((number, campaign_id), None) is not None
+    async def remove(
+        self, number: str, campaign_id: int | None = None, source: str | None = None, *, is_prefix: bool = False
+    ) -> int:
+        keys = [
+            key
+            for key in self._store.listed
+            if (key[0], key[1], key[3]) == (number, campaign_id, is_prefix) and source in (None, key[2])
+        ]
+        for key in keys:
+            del self._store.listed[key]
+        return len(keys)
 
     async def contains(self, number: str, campaign_id: int | None, now: datetime) -> bool:
-        return self._store.commit(lambda: self.is_listed(number, campaign_id, now))
+        return number in await self.among([number], campaign_id, now)
+
+    async def among(self, numbers: Sequence[str], campaign_id: int | None, now: datetime) -> dict[str, Listed]:
+        def look() -> dict[str, Listed]:
+            found = {number: self.listed(number, campaign_id, now) for number in numbers}
+            return {number: listed for number, listed in found.items() if listed is not None}
+
+        return self._store.commit(look)
 
     def is_listed(self, number: str, campaign_id: int | None, now: datetime) -> bool:
-        found = (self._store.listed.get((number, scope)) for scope in {None, campaign_id})
-        return any(entry and (entry.expires_at is None or entry.expires_at > now) for entry in found)
+        return self.listed(number, campaign_id, now) is not None
+
+    def listed(self, number: str, campaign_id: int | None, now: datetime) -> Listed | None:
+        """The entry that holds longest."""
+        matching = [
+            entry
+            for entry in self._store.listed.values()
+            if entry.campaign_id in (None, campaign_id)
+            and (number.startswith(entry.number) if entry.is_prefix else number == entry.number)
+            and (entry.expires_at is None or entry.expires_at > now)
+        ]
+        if not matching:
+            return None
+        longest = max(matching, key=lambda entry: entry.expires_at or datetime.max.replace(tzinfo=UTC))
+        return Listed(longest.source, longest.expires_at)
 
 
 def _is_open(record: CallRecord) -> bool:

@@ -49,6 +49,9 @@ def test_a_heading_is_without_case_accents_and_punctuation(text: str, normal: st
         ("first_name;last_name;Mobile Phone", [2], [0, 1]),
         ("cliente;WhatsApp;tipo telefone;operadora celular", [1], [0]),
         ("Tel. Residencial;Tel. Comercial", [0, 1], []),
+        ("DDD;NUMERO;DATA", [1], []),
+        ("numero", [0], []),
+        ("rua;numero;fone", [2], []),
     ],
 )
 def test_columns_are_known_by_their_headings(headings: str, phones: list[int], names: list[int]) -> None:
