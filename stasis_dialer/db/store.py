@@ -13,6 +13,7 @@ from stasis_dialer.db.campaigns import Campaigns
 from stasis_dialer.db.database import Database
 from stasis_dialer.db.decisions import PacingDecisions
 from stasis_dialer.db.dnc import DoNotCallList
+from stasis_dialer.db.history import History
 from stasis_dialer.db.imports import LeadImports
 from stasis_dialer.db.leads import Leads
 from stasis_dialer.db.pins import Pins
@@ -35,6 +36,7 @@ class Store:
         self.pins = Pins(database)
         self.decisions = PacingDecisions(database)
         self.reports = Reports(database)
+        self.history = History(database)
 
     async def open(self) -> None:
         """Connect, and see that the schema is this release's.

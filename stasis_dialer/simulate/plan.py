@@ -1,4 +1,4 @@
-"""What a supervisor asks before the day: how many agents, at what price, and what would our own calls do."""
+"""What a supervisor asks before the day: how many agents, and at what price."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from stasis_dialer.core.pacing import make_pacer
 from stasis_dialer.errors import Refused
 from stasis_dialer.simulate.results import DayResult, Summary, summarise
 from stasis_dialer.simulate.run import simulate_day
-from stasis_dialer.simulate.scenario import Scenario, Times
-
-LEAST_MEASURED = 20
-"""Measured durations below which their mean says more than themselves."""
+from stasis_dialer.simulate.scenario import Scenario
 
 
 def run_days(scenario: Scenario, mode: str, seeds: Sequence[int]) -> Summary:
@@ -38,7 +35,7 @@ class Need:
 
 
 def agents_needed(scenario: Scenario, leads: int, hours: float, mode: str, seed: int = 0, most: int = 1000) -> Need:
-    """The fewest agents who are done with `leads`, each dialled once, within so many hours.
+    """The fewest agents, the same all the time, who are done with `leads`, each dialled once, within so many hours.
 
     Raises: Refused when not even `most` are enough.
     """
@@ -51,7 +48,11 @@ def agents_needed(scenario: Scenario, leads: int, hours: float, mode: str, seed:
     result = tried(many)
     while result.finished_at is None:
         if many >= most:
-            raise Refused(f"not even so many agents are enough: agents={many} leads={leads} hours={hours:g}")
+            limits = scenario.pacing_limits()
+            raise Refused(
+                f"not even so many agents are enough: agents={many} leads={leads} hours={hours:g} "
+                f"channels={limits.max_channels} calls_per_second={limits.calls_per_second:g}"
+            )
         few, many = many, min(most, many * 2)
         result = tried(many)
     while many - few > 1:
@@ -70,43 +71,3 @@ def at_caps(scenario: Scenario, caps: Sequence[float], mode: str, seeds: Sequenc
         (cap, run_days(scenario.with_changes(limits={**scenario.limits, "abandon_cap": cap}), mode, seeds))
         for cap in caps
     ]
-
-
-def scenario_from_calls(
-    name: str,
-    base: Scenario,
-    *,
-    answered: int,
-    attempts: int,
-    machines: int = 0,
-    busy: int = 0,
-    failed: int = 0,
-    rings: Sequence[float] = (),
-    talks: Sequence[float] = (),
-    wrap_ups: Sequence[float] = (),
-) -> Scenario:
-    """A world like a campaign's own call log: its shares, and its measured ringing, talk and wrap-up seconds.
-
-    `answered` counts the attempts that people answered, of all `attempts`; what was hardly measured is as in `base`.
-    Raises: Refused when nothing was dialled.
-    """
-    if attempts <= 0:
-        raise Refused(f"the campaign has no calls to learn from: name={name}")
-    others = max(1, attempts - answered)
-    return base.with_changes(
-        name=name,
-        answer=((0.0, min(1.0, answered / attempts)),),
-        machine=min(1.0, machines / others),
-        busy=min(1.0, busy / others),
-        failed=min(1.0, failed / others),
-        person_rings=_measured(rings, base.person_rings),
-        talk=_measured(talks, base.talk),
-        quick=0.0 if len(talks) >= LEAST_MEASURED else base.quick,
-        wrap_up=_measured(wrap_ups, base.wrap_up),
-    )
-
-
-def _measured(samples: Sequence[float], otherwise: Times) -> Times:
-    if len(samples) < LEAST_MEASURED:
-        return otherwise
-    return Times(sum(samples) / len(samples), samples=tuple(max(0.0, sample) for sample in samples))

@@ -11,12 +11,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 
 from stasis_dialer.core.pacing import PacingLimits
 from stasis_dialer.errors import ConfigurationError
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Scenario:
     """
 
     name: str = "scenario"
+    begins: float = 9.0
+    """The hour of the day at which it begins, where that matters: `--by 18:00`."""
     hours: float = 8.0
     agents: tuple[tuple[float, int], ...] = ((0.0, 10),)
     """How many agents from which hour on. Those who come log in evenly over `ramp_seconds`; those who go leave when
@@ -124,9 +128,28 @@ class Scenario:
         values.update(self.limits)
         return PacingLimits(**values)
 
+    def starting_at(self, hour: float) -> Scenario:
+        """The same day begun later: what is given from an hour on holds from as long before as it did.
+
+        Units: `hour` is an hour of the day, at most a day after `begins`.
+        """
+        later = (hour - self.begins) % 24.0
+        return self.with_changes(
+            begins=hour,
+            hours=max(0.0, self.hours - later),
+            agents=_from(self.agents, later),
+            answer=_from(self.answer, later),
+        )
+
     def with_changes(self, **changes: Any) -> Scenario:
         """The same world, some of it different."""
         return dataclasses.replace(self, **changes)
+
+
+def _from(steps: tuple[tuple[float, V], ...], later: float) -> tuple[tuple[float, V], ...]:
+    """Steps as they are counted from a later beginning; what holds then comes first."""
+    now = [value for hour, value in steps if hour <= later]
+    return ((0.0, now[-1] if now else steps[0][1]), *((hour - later, value) for hour, value in steps if hour > later))
 
 
 def load_scenario(path: Path) -> Scenario:

@@ -1,17 +1,26 @@
 """The simulated world itself: its books balance, and it refuses what is not lawful."""
 
+import json
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
+from stasis_dialer.cli.context import Context
 from stasis_dialer.cli.simulate import simulate
 from stasis_dialer.core.pacing import PacingDecision, PacingEvent, make_pacer
 from stasis_dialer.errors import ConfigurationError, Refused
 from stasis_dialer.simulate import BUILT_IN, Scenario, built_in, load_scenario, simulate_day
 from stasis_dialer.simulate.chance import Chance
-from stasis_dialer.simulate.plan import agents_needed, scenario_from_calls
+from stasis_dialer.simulate.plan import agents_needed
 from stasis_dialer.simulate.plot import Point, as_svg, draw
 from stasis_dialer.simulate.results import worst_window
 from stasis_dialer.simulate.scenario import Times
+
+
+def invoke(arguments):
+    """The command without a configuration: worlds need none."""
+    return CliRunner().invoke(simulate, arguments, obj=Context(Path("none.yaml"), is_debugging=False))
 
 
 class Greedy:
@@ -123,18 +132,6 @@ def test_more_leads_than_anyone_can_dial_are_refused():
         agents_needed(built_in("n10_p25"), 10_000, 0.1, "progressive", most=4)
 
 
-def test_a_world_like_a_call_log():
-    world = scenario_from_calls(
-        "mine", Scenario(), answered=30, attempts=120, machines=18, busy=9, failed=9, talks=[30.0, 60.0] * 20
-    )
-    assert world.answer_share(0.0) == 0.25
-    assert (world.machine, world.busy) == (0.2, 0.1)
-    assert world.talk.mean == 45.0 and set(world.talk.samples) == {30.0, 60.0}
-    assert world.wrap_up == Scenario().wrap_up
-    with pytest.raises(Refused):
-        scenario_from_calls("none", Scenario(), answered=0, attempts=0)
-
-
 def test_plot(tmp_path):
     points = [Point("predictive", "a & b", 2.5, 84.0), Point("legacy", "a & b", 31.0, 82.0)]
     assert as_svg(points, 3.0).count("<circle") == 4
@@ -147,26 +144,52 @@ def test_plot(tmp_path):
 
 def test_command(tmp_path):
     plot = tmp_path / "day.svg"
-    done = CliRunner().invoke(simulate, ["n3_p25", "--hours", "0.2", "--json", "--plot", str(plot)])
+    done = invoke(["n3_p25", "--hours", "0.2", "--json", "--plot", str(plot)])
     assert done.exit_code == 0, done.output
     assert '"mode": "predictive"' in done.output
     assert plot.exists()
 
 
 def test_command_answers_how_many_agents():
-    done = CliRunner().invoke(simulate, ["--leads", "60", "--within", "0.5", "--modes", "progressive", "--json"])
+    done = invoke(["--leads", "60", "--within", "0.5", "--modes", "progressive", "--json"])
     assert done.exit_code == 0, done.output
     assert '"agents"' in done.output
 
 
 def test_command_prices_other_caps():
-    done = CliRunner().invoke(simulate, ["--hours", "0.1", "--caps", "1,3", "--modes", "predictive"])
+    done = invoke(["--hours", "0.1", "--caps", "1,3", "--modes", "predictive"])
     assert done.exit_code == 0, done.output
     assert "cap percent" in done.output
 
 
-def test_command_wants_leads_and_time_together():
-    assert CliRunner().invoke(simulate, ["--leads", "60"]).exit_code == 2
+@pytest.mark.parametrize(
+    "arguments", [["--leads", "60"], ["--by", "18:00"], ["--leads", "9", "--by", "18:00", "--within", "2"]]
+)
+def test_command_wants_leads_and_one_time_together(arguments):
+    assert invoke(arguments).exit_code == 2
+
+
+def test_command_answers_how_many_agents_by_a_time_of_day():
+    done = invoke(["--leads", "60", "--by", "10:00", "--start", "9:30", "--modes", "progressive", "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert (told["leads"], told["start"]) == (60, "09:30")
+    assert "09:30" < told["finished_at"] <= "10:00"
+    within = json.loads(invoke(["--leads", "60", "--within", "0.5", "--modes", "progressive", "--json"]).output)
+    assert within["agents"] == told["agents"]
+
+
+@pytest.mark.parametrize("time", ["18", "25:00", "18:60", "six"])
+def test_a_time_of_day_is_read_or_refused(time):
+    assert invoke(["--leads", "60", "--by", time]).exit_code == 2
+
+
+def test_a_day_begun_later_goes_on_as_it_would_have():
+    day = Scenario(begins=9.0, hours=8.0, agents=((0.0, 4), (2.0, 6)), answer=((0.0, 0.1), (1.0, 0.2), (5.0, 0.3)))
+    later = day.starting_at(11.5)
+    assert (later.begins, later.hours) == (11.5, 5.5)
+    assert later.agents == ((0.0, 6),)
+    assert later.answer == ((0.0, 0.2), (2.5, 0.3))
 
 
 def test_observed_events_have_the_agreed_kinds():
