@@ -140,9 +140,20 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._recordings_failed = Counter(
+            "stasis_dialer_recordings_failed_total",
+            "Recordings that could not be made, or ended before their call",
+            ["campaign"],
+            registry=self.registry,
+        )
+
     def webhook(self, outcome: str) -> None:
         """A message to another system was sent, failed or was lost."""
         self._webhooks.labels(outcome).inc()
+
+    def recording_failed(self, campaign: str) -> None:
+        """A call goes on without its recording."""
+        self._recordings_failed.labels(campaign).inc()
 
     def trunk_told(self, trunk: str, is_fault: bool) -> None:
         """A call shows whether its trunk works."""

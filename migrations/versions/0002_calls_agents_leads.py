@@ -27,8 +27,13 @@ ADDED_COLUMNS = (
     ("discador_chamadas", "agent_disposition", "VARCHAR(40) NULL INVISIBLE"),
     ("discador_chamadas", "callback_at", "DATETIME(3) NULL INVISIBLE"),
     ("discador_chamadas", "is_success", "TINYINT(1) NULL INVISIBLE"),
+    ("discador_chamadas", "recordings", f"{JSON} NULL INVISIBLE"),
+    ("discador_chamadas", "recordings_until", "DATETIME(3) NULL INVISIBLE"),
 )
-ADDED_INDICES = (("discador_chamadas", "ix_dialer_number", "destination_extension, start_time"),)
+ADDED_INDICES = (
+    ("discador_chamadas", "ix_dialer_number", "destination_extension, start_time"),
+    ("discador_chamadas", "ix_dialer_recordings", "app, recordings_until"),
+)
 DIGITS = "VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin"
 
 OWN_TABLES = f"""

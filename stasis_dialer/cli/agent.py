@@ -150,6 +150,17 @@ async def pin(context: Context, extension: str, remove: bool) -> None:
     click.echo(f"{extension}: PIN set")
 
 
+@agent.command()
+@click.argument("action", type=click.Choice(["pause", "resume"]))
+@click.argument("extension")
+@json_option
+@pass_context
+@command
+async def recording(context: Context, action: str, extension: str, as_json: bool) -> None:
+    """Pause the recording of an agent's call, or record it (again)."""
+    show_one(await _post(context, extension, "recording", {"action": action}), as_json)
+
+
 async def _post(context: Context, extension: str, what: str, body: Any = None) -> dict[str, Any]:
     answer: dict[str, Any] = await context.ask("POST", f"/agents/{quote(extension, safe='')}/{what}", body)
     return answer

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.model import CallRecord, CallStatus, Disposition, RefusedTry
@@ -51,6 +51,8 @@ def record(call: Call, app: str, to_utc: Callable[[float], datetime]) -> CallRec
         timeline=tuple((to_utc(when), what) for when, what in call.timeline),
         caller_id=call.caller_id,
         direction=call.direction,
+        recordings=call.recordings,
+        recordings_until=_kept_until(call, to_utc),
         tries=tuple(RefusedTry(t.trunk, t.leg_id, to_utc(t.at), t.cause, t.tech_cause) for t in call.tries),
     )
 
@@ -67,6 +69,14 @@ def is_success(call: Call) -> bool | None:
         return call.disposition is Disposition.ANSWERED
     choice = dispositions.find(call.agent_disposition)
     return choice is not None and choice.success
+
+
+def _kept_until(call: Call, to_utc: Callable[[float], datetime]) -> datetime | None:
+    """When the call's files are to be deleted; None: never, or there are none."""
+    days = call.campaign.recording.retention_days
+    if not call.recordings or days is None:
+        return None
+    return to_utc(call.answered_at if call.answered_at is not None else call.reserved_at) + timedelta(days=days)
 
 
 def legacy_status(call: Call) -> CallStatus:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from stasis_dialer.core.model import AmdResult, Disposition, Fault, Trunk
 from stasis_dialer.core.options import NO_DISPOSITIONS, Dispositions
@@ -207,6 +208,70 @@ class NoTrunk(Event):
     """No other trunk takes the call."""
 
 
+# recordings
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted(Event):
+    """The file `name` (without its ending) is being written."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEnded(Event):
+    """The file is complete: its channel left, or writing failed."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed(Event):
+    """The file could not be written."""
+
+    name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseWanted(Event):
+    """Nothing is to be written for a while: the customer says a card number."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeWanted(Event):
+    """Writing begins, or goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRefused(Event):
+    """The pause could not be had."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStopped(Event):
+    """The call is over: so is its recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded(Event):
+    """To the call: this file, a path below Asterisk's recording folder, is being made of it."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPaused(Event):
+    """To the call: from here on nothing is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingResumed(Event):
+    """To the call: from here on it is written again."""
+
+
 # agents only
 
 
@@ -280,6 +345,10 @@ class PhoneUnregistered(Event):
     """The agent's telephone cannot be reached any more."""
 
 
+TALKING: Final = "mixing,proxy_media"
+HOLDING: Final = "holding"
+"""Kinds of bridges, as ARI's `type`; why `proxy_media`: see `engine.executor`."""
+
 # --- commands -------------------------------------------------------------------------------------------------------
 
 
@@ -328,9 +397,10 @@ class Probe(Command):
 
 @dataclass(frozen=True, slots=True)
 class CreateBridge(Command):
-    """Create a mixing bridge."""
+    """Create a bridge: one in which legs talk, or (`HOLDING`) one in which they wait, without hearing each other."""
 
     bridge_id: str
+    kind: str = TALKING
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +456,8 @@ class PlayMessage(Command):
 
     leg_id: str
     media: str
+    what: str = "message"
+    """Tells this playback from others on the same leg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,3 +579,56 @@ class TellTrunk(Command):
 @dataclass(frozen=True, slots=True)
 class EndSession(Command):
     """The agent is logged off: the session is over; given exactly once."""
+
+
+# --- commands: recordings ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Listen(Command):
+    """Create the channel `leg_id` that hears what `target` says (`in`), what it is told (`out`), or `both`.
+
+    `whispers_to`: what is said into it is heard by `target` alone (`out`), or by nobody (`none`).
+    """
+
+    leg_id: str
+    target: str
+    hears: str = "both"
+    whispers_to: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Command):
+    """Write what the leg hears to the file `name` in this format."""
+
+    leg_id: str
+    name: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRecording(Command):
+    """Write nothing more to the file."""
+
+    leg_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRecording(Command):
+    """Write on."""
+
+    leg_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingLost(Command):
+    """Somebody should know that this call is not recorded any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndRecording(Command):
+    """The recording is over and its channel gone; given exactly once."""

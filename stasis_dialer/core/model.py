@@ -11,7 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 from stasis_dialer.core.caller_ids import CallerIds
-from stasis_dialer.core.options import Amd, Choice, Dispositions, Numbers
+from stasis_dialer.core.options import Amd, Choice, Dispositions, Numbers, Recording
 from stasis_dialer.core.trunks import Breaker, Failover
 
 
@@ -189,6 +189,7 @@ class Campaign:
     amd: Amd = field(default_factory=Amd)
     numbers: Numbers = field(default_factory=Numbers)
     dispositions: Dispositions = field(default_factory=Dispositions)
+    recording: Recording = field(default_factory=Recording)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +319,10 @@ class CallRecord:
     """`customer`, `agent`, `dialer`, `network`, or None while unknown."""
     is_end_estimated: bool = False
     timeline: tuple[tuple[datetime, str], ...] = ()
+    recordings: tuple[str, ...] = ()
+    """Files, as paths below Asterisk's recording folder."""
+    recordings_until: datetime | None = None
+    """When they are to be deleted; None: never."""
     tries: tuple[RefusedTry, ...] = ()
     """The tries before the one that `trunk` and the causes tell of."""
     caller_id: str | None = None

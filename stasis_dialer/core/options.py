@@ -105,3 +105,41 @@ class Dispositions:
 
 
 NO_DISPOSITIONS: Final = Dispositions()
+
+
+class RecordingMode(StrEnum):
+    """Which calls are recorded."""
+
+    OFF = "off"
+    ALL = "all"
+    ON_DEMAND = "on_demand"
+    """Where the agent asks for it."""
+
+
+class RecordingChannels(StrEnum):
+    """How the two sides are kept. Asterisk writes no stereo file here, so two sides apart are two files."""
+
+    MIXED = "mixed"
+    SEPARATE = "separate"
+
+
+class RecordingFormat(StrEnum):
+    """Names as Asterisk has them."""
+
+    WAV = "wav"
+    GSM = "gsm"
+    ULAW = "ulaw"
+    ALAW = "alaw"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Which calls are recorded, how, where and for how long."""
+
+    mode: RecordingMode = RecordingMode.OFF
+    channels: RecordingChannels = RecordingChannels.MIXED
+    format: RecordingFormat = RecordingFormat.WAV
+    name: str = "{campaign}/{date}/{call_id}"
+    announcement: str | None = None
+    may_pause: bool = True
+    retention_days: int | None = None

@@ -26,6 +26,7 @@ from stasis_dialer.db.rows import (
     call_from,
     call_values,
     counts_as_success,
+    files_from,
     lead_from,
 )
 
@@ -211,6 +212,36 @@ class Calls:
         for number, calls in rows:
             counts[bare(number)] = counts.get(bare(number), 0) + calls
         return counts
+
+    async def recordings_over(self, app: str, now: datetime, limit: int) -> list[tuple[str, tuple[str, ...]]]:
+        """Calls whose recordings are to be deleted, each with its files; the longest overdue first."""
+
+        async def read(statements: Statements) -> list[list[Any]]:
+            return await statements.rows(
+                "SELECT JSON_ARRAY(unique_id, recordings) FROM discador_chamadas "
+                "WHERE app = %s AND recordings_until <= %s AND status = %s ORDER BY recordings_until LIMIT %s",
+                app,
+                utc_text(now),
+                CallStatus.FINISHED.value,
+                limit,
+            )
+
+        rows = await self._database.run(read, may_repeat=True)
+        return [(call_id, files_from(files)) for call_id, files in rows]
+
+    async def forget_recordings(self, call_ids: Sequence[str]) -> None:
+        """These calls' recordings are deleted."""
+        if not call_ids:
+            return
+
+        async def write(statements: Statements) -> None:
+            await statements.execute(
+                "UPDATE discador_chamadas SET recordings = NULL, recordings_until = NULL "
+                f"WHERE unique_id IN ({placeholders(call_ids)})",
+                *call_ids,
+            )
+
+        await self._database.run(write, may_repeat=True)
 
     async def calls_per_hour(self, since: datetime, until: datetime) -> float:
         """The legacy's answer: calls started in the window, an hour."""

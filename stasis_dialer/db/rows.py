@@ -68,6 +68,8 @@ CALL_COLUMNS: Final = (
     "agent_disposition",
     "callback_at",
     "is_success",
+    "recordings",
+    "recordings_until",
     "is_end_estimated",
     "status",
 )
@@ -165,6 +167,8 @@ def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:
         record.agent_disposition,
         utc_text(record.callback_at),
         None if record.is_success is None else int(record.is_success),
+        files_text(record.recordings),
+        utc_text(record.recordings_until),
         1 if record.is_end_estimated else 0,
         record.status.value,
     )
@@ -207,6 +211,8 @@ def call_from(row: Sequence[Any], clock: LegacyClock) -> CallRecord:
         agent_disposition=it["agent_disposition"],
         callback_at=utc_moment(it["callback_at"]),
         is_success=None if it["is_success"] is None else bool(it["is_success"]),
+        recordings=files_from(it["recordings"]),
+        recordings_until=utc_moment(it["recordings_until"]),
     )
 
 
@@ -252,4 +258,17 @@ def tries_from(text: str | None) -> tuple[RefusedTry, ...]:
             if (moment := utc_moment(at))
         )
     except (msgspec.DecodeError, TypeError, ValueError):
+        return ()
+
+
+def files_text(files: Sequence[str]) -> str | None:
+    """Recordings as JSON: an array of paths."""
+    return _encode_json(list(files)).decode() if files else None
+
+
+def files_from(text: str | None) -> tuple[str, ...]:
+    """Stored recordings; empty when there are none, or none that can be read."""
+    try:
+        return tuple(str(file) for file in _decode_json(text)) if text else ()
+    except (msgspec.DecodeError, TypeError):
         return ()

@@ -197,6 +197,7 @@ class CallTable(Base):
         Index("ix_dialer_campaign", "campaign_id", "start_time"),
         Index("ix_dialer_lead", "lead_id"),
         Index("ix_dialer_open", "app", "status"),
+        Index("ix_dialer_recordings", "app", "recordings_until"),
         Index("ix_dialer_number", "destination_extension", "start_time"),
         TABLE_OPTIONS,
     )
@@ -239,6 +240,9 @@ class CallTable(Base):
     caller_id: Mapped[str | None] = _added(String(20), nullable=True)
     """The number that the customer saw, or called."""
     direction: Mapped[str] = _added(String(10), server_default="outbound")
+    recordings: Mapped[str | None] = _added(_json_type(), nullable=True)
+    """JSON array of files, as paths below Asterisk's recording folder; NULL again when they are deleted."""
+    recordings_until: Mapped[datetime | None] = _added(_moment(), nullable=True)
 
 
 class AgentSessionTable(Base):

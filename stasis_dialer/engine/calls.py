@@ -65,6 +65,31 @@ class Listener(Protocol):
     def ended(self, call: Call) -> None: ...
 
 
+class Bystander:
+    """A listener that hears what it overrides, and nothing else."""
+
+    def placed(self, call: Call) -> None:
+        return
+
+    def answered(self, call: Call) -> None:
+        return
+
+    def sought(self, call: Call) -> None:
+        return
+
+    def detected(self, call: Call) -> None:
+        return
+
+    def joined(self, call: Call) -> None:
+        return
+
+    def lost(self, call: Call) -> None:
+        return
+
+    def ended(self, call: Call) -> None:
+        return
+
+
 class Calls:
     """Every customer call that is not over."""
 

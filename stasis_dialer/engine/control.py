@@ -22,6 +22,7 @@ from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dialer import Dialer
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.panel import Panel
+from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.trunks import Trunks
 
 
@@ -38,6 +39,7 @@ class Control:
         trunks: Trunks,
         panel: Panel,
         book: CampaignBook,
+        recorder: Recorder,
         render_metrics: Callable[[], bytes],
         actions: AgentActions,
     ) -> None:
@@ -49,6 +51,7 @@ class Control:
         self._trunks = trunks
         self._panel = panel
         self._book = book
+        self._recorder = recorder
         self.render_metrics = render_metrics
         self.actions = actions
 
@@ -79,6 +82,14 @@ class Control:
         """Give a paused agent customers again. Raises: Refused."""
         return self._agent(self._desk.tell(extension, m.UnpauseRequested()))
 
+    def pause_recording(self, extension: str) -> dict[str, Any]:
+        """Write nothing of the agent's call for a while. Raises: Refused."""
+        return {"extension": extension, "recording": self._recorder.pause(self._desk.expect(extension).call_id)}
+
+    def resume_recording(self, extension: str) -> dict[str, Any]:
+        """Record the agent's call (again). Raises: Refused."""
+        return {"extension": extension, "recording": self._recorder.resume(self._desk.expect(extension).call_id)}
+
     # --- what is going on -------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
@@ -92,6 +103,7 @@ class Control:
             "journal_depth": self._journal.depth,
             "agents": dict(Counter(str(agent.state) for agent in self._desk.agents())),
             "calls": dict(Counter(str(call.state) for call in calls)),
+            "recordings": self._recorder.snapshot(),
             "trunks": self._trunks.in_use(),
             "trunks_left_alone": [name for name, circuit in self._trunks.circuits().items() if not circuit.is_closed],
             "pacing": {str(id_): reason for id_, reason in self._dialer.reasons().items()},
@@ -132,6 +144,7 @@ class Control:
             "connect": str(agent.connect),
             "campaigns": sorted(agent.campaigns),
             "call_id": agent.call_id,
+            "recording": self._recorder.state_of(agent.call_id),
             "pause_reason": agent.pause_reason or agent.wants_pause,
             "last_call_id": agent.last_call_id,
             "disposition": agent.disposition,

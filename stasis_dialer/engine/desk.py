@@ -99,6 +99,13 @@ class Desk:
         actor = self._by_extension.get(extension)
         return actor.machine if actor else None
 
+    def expect(self, extension: str) -> Agent:
+        """The session of an extension. Raises: Refused when it is not logged in."""
+        agent = self.find(extension)
+        if agent is None:
+            raise Refused(f"the agent is not logged in: extension={extension}; log in with: agent login {extension}")
+        return agent
+
     def free(self) -> list[frozenset[int]]:
         """For each available agent the campaigns served (empty: all)."""
         return [a.campaigns for a in self.agents() if a.state is AgentState.AVAILABLE]

@@ -45,6 +45,10 @@ class Executor:
             m.PlayMessage: self._play,
             m.StartMusic: self._start_music,
             m.StopMusic: self._stop_music,
+            m.Listen: self._listen,
+            m.Record: self._record,
+            m.PauseRecording: self._pause_recording,
+            m.ResumeRecording: self._resume_recording,
         }
 
     async def execute(self, command: m.Command) -> tuple[m.Event, ...]:
@@ -108,10 +112,15 @@ class Executor:
         return NOTHING
 
     async def _create_bridge(self, command: m.CreateBridge) -> tuple[m.Event, ...]:
-        """A bridge with this id is ours, so that its being there already is as good as its creation."""
+        """A bridge with this id is ours, so that its being there already is as good as its creation.
+
+        `proxy_media`: Asterisk would pass packets on past itself between two legs, and change the sender's SSRC and
+        sequence when somebody listens or a third one comes; a receiver may then drop everything for the rest of the
+        call. Measured on 22.10.1: one of two directions silent in 5 of 6 calls, in 0 of 6 with it.
+        """
         path = f"/bridges/{quote(command.bridge_id, safe='')}"
         try:
-            await self._transport.request("POST", path, (("type", "mixing"), ("name", command.bridge_id)), own=path)
+            await self._transport.request("POST", path, (("type", command.kind), ("name", command.bridge_id)), own=path)
         except AriConflict:
             return NOTHING
         except (AriError, AriUnavailable) as error:
@@ -171,7 +180,7 @@ class Executor:
         await self._try("POST", f"{_channel(leg_id)}/variable", (("variable", name), ("value", value)))
 
     async def _play(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
-        path = f"{_channel(command.leg_id)}/play/{quote(f'{command.leg_id}-message', safe='')}"
+        path = f"{_channel(command.leg_id)}/play/{quote(f'{command.leg_id}-{command.what}', safe='')}"
         if await self._try("POST", path, (("media", command.media),)):
             return NOTHING
         return (m.MessageEnded(),)
@@ -182,6 +191,50 @@ class Executor:
 
     async def _stop_music(self, command: m.StopMusic) -> tuple[m.Event, ...]:
         await self._try("DELETE", f"{_channel(command.leg_id)}/moh")
+        return NOTHING
+
+    async def _listen(self, command: m.Listen) -> tuple[m.Event, ...]:
+        path = f"{_channel(command.target)}/snoop/{quote(command.leg_id, safe='')}"
+        query = (
+            ("app", self._app),
+            ("appArgs", LEG_ARGUMENT),
+            ("spy", command.hears),
+            ("whisper", command.whispers_to),
+        )
+        try:
+            await self._transport.request("POST", path, query, own=_channel(command.leg_id))
+        except (AriTimeout, AriUnavailable):
+            return (m.RequestUnanswered("listen"),)
+        except AriError as error:
+            return (m.OriginateRejected(error.status, error.message),)
+        return NOTHING
+
+    async def _record(self, command: m.Record) -> tuple[m.Event, ...]:
+        """A file of this name that is being written is ours: its name holds the call's id."""
+        query = (("name", command.name), ("format", command.format), ("ifExists", "overwrite"))
+        try:
+            await self._transport.request("POST", f"{_channel(command.leg_id)}/record", query)
+        except (AriTimeout, AriUnavailable):
+            return (m.RequestUnanswered("record"),)
+        except AriConflict:
+            return NOTHING
+        except AriError as error:
+            why = "is there a folder `recording` in Asterisk's spool, and may it be written?"
+            return (m.RecordingFailed(command.name, f"refused {error.status}; {why}"),)
+        return NOTHING
+
+    async def _pause_recording(self, command: m.PauseRecording) -> tuple[m.Event, ...]:
+        try:
+            await self._transport.request("POST", f"{_recording(command.name)}/pause")
+        except (AriError, AriUnavailable) as error:
+            return (m.PauseRefused(str(error)),)
+        return NOTHING
+
+    async def _resume_recording(self, command: m.ResumeRecording) -> tuple[m.Event, ...]:
+        try:
+            await self._transport.request("DELETE", f"{_recording(command.name)}/pause")
+        except (AriError, AriUnavailable) as error:
+            return (m.RecordingFailed(command.name, f"not resumed: {error}"),)
         return NOTHING
 
     async def _try(
@@ -200,3 +253,7 @@ class Executor:
 
 def _channel(leg_id: str) -> str:
     return f"/channels/{quote(leg_id, safe='')}"
+
+
+def _recording(name: str) -> str:
+    return f"/recordings/live/{quote(name, safe='')}"

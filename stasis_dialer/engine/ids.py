@@ -15,6 +15,8 @@ CALL_AGAIN: Final = "d"
 """The channel of an attempt's second try."""
 AGENT_LEG: Final = "a"
 BRIDGE: Final = "b"
+LISTENER: Final = "r"
+"""The channel that records a call."""
 SESSION: Final = "s"
 
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -34,6 +36,11 @@ class Ids:
         """The channel of an attempt's second try: as long as the attempt's id, and told from it after a restart."""
         rest = call_id.removeprefix(f"{self._app}-{CALL}-")
         return f"{self._app}-{CALL_AGAIN}-{rest}"
+
+    def of_call(self, kind: str, call_id: str, suffix: str) -> str:
+        """The channel that belongs to a call in this way: found again after a restart by the call's id alone."""
+        rest = call_id.removeprefix(f"{self._app}-{CALL}-")
+        return f"{self._app}-{kind}-{rest}-{suffix}"
 
     def is_ours(self, id_: str) -> bool:
         """Whether an id was made by this application."""

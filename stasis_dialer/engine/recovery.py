@@ -29,6 +29,7 @@ from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.ids import Ids
+from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.translate import read_verdict
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import AriUnavailable
@@ -93,6 +94,7 @@ class Recovery:
         ids: Ids,
         app: str,
         endpoint: str,
+        recorder: Recorder,
     ) -> None:
         self._transport = transport
         self._dispatcher = dispatcher
@@ -104,6 +106,7 @@ class Recovery:
         self._ids = ids
         self._app = app
         self._endpoint = endpoint
+        self._recorder = recorder
 
     async def look(self) -> Seen:
         """Asterisk's channels and bridges now.
@@ -190,6 +193,7 @@ class Recovery:
             self._catch_up(call, seen, before)
         for agent in self._desk.agents():
             self._catch_up_agent(agent, seen)
+        self._recorder.after_gap(seen.channels)
         swept = await self._sweep(seen)
         log.info("caught-up", calls=len(self._calls.all()), swept=swept)
 
@@ -238,6 +242,8 @@ class Recovery:
         elif call.state is CallState.BRIDGED and call.agent is not None:
             if call.agent_leg_id not in seen.bridges.get(seen.bridge_of(call.leg_id) or "", ()):
                 self._post(call.call_id, m.AgentLost(call.agent))
+            else:
+                self._recorder.found_again(call, seen.channels)
         elif call.state in (CallState.DETECTING, CallState.AWAITING_BEEP):
             self._catch_up_detection(call, seen.channels[call.leg_id])
         elif call.state is CallState.ORIGINATING:
@@ -349,6 +355,7 @@ def revive_call(
         agent_disposition=record.agent_disposition,
         callback_at=record.callback_at,
         timeline=(*((at(moment), what) for moment, what in record.timeline), (now, "recovered")),
+        recordings=record.recordings,
         later_leg_id=None if leg_id == record.call_id else leg_id,
         tries=tuple(TrunkTry(t.trunk, t.leg_id, at(t.at), True, t.cause, t.tech_cause) for t in record.tries),
     )

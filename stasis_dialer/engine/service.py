@@ -40,7 +40,9 @@ from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.pacing import Paces
 from stasis_dialer.engine.panel import Panel
 from stasis_dialer.engine.pin_guard import PinGuard
+from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery import Recovery
+from stasis_dialer.engine.retention import Retention
 from stasis_dialer.engine.stores import Stores
 from stasis_dialer.engine.translate import UNHEARD, translate
 from stasis_dialer.engine.trunks import Trunks
@@ -120,6 +122,8 @@ class Service:
         )
         keypads.watch(self._desk.find)
         features = Features(self._desk)
+        self._recorder = Recorder(self._dispatcher, self.clock, ids, self.metrics)
+        self._retention = Retention(transport, stores.calls, self.clock, app)
         self._calls = Calls(
             self._dispatcher,
             self.clock,
@@ -129,7 +133,7 @@ class Service:
             self._caller_ids,
             ids,
             app,
-            (self.metrics, self._paces, self._webhooks),
+            (self.metrics, self._paces, self._webhooks, self._recorder),
             self._call_ended,
         )
         self._dialer = Dialer(
@@ -162,6 +166,7 @@ class Service:
             ids,
             app,
             settings.agents.endpoint,
+            self._recorder,
         )
         self.control = Control(
             self.clock,
@@ -172,6 +177,7 @@ class Service:
             self._trunks,
             self._panel,
             self._book,
+            self._recorder,
             self.metrics.render,
             AgentActions(self.clock, self._desk, self._book, dispositions, stores.calls),
         )
@@ -225,6 +231,7 @@ class Service:
             self._panel.run(),
             self._heartbeat(),
             self._leases(),
+            self._retention.run(),
         ]
         if self._webhooks.is_used:
             loops.append(self._webhooks.run())

@@ -16,6 +16,7 @@ from stasis_dialer.engine.pacing import PacingStore
 from stasis_dialer.engine.panel import PanelStore
 from stasis_dialer.engine.pin_guard import PinStore
 from stasis_dialer.engine.recovery import LeadById, OpenCalls, OpenSessions
+from stasis_dialer.engine.retention import RecordedCalls
 
 
 class LeasedLeads(LeadStore, LeadById, Protocol):
@@ -26,7 +27,7 @@ class LeasedLeads(LeadStore, LeadById, Protocol):
     async def release_expired(self, now: datetime) -> Sequence[Any]: ...
 
 
-class Calls(CallStore, OpenCalls, CallerIdLog, CallReader, Protocol):
+class Calls(CallStore, OpenCalls, CallerIdLog, CallReader, RecordedCalls, Protocol):
     """Calls, on their way and at their end."""
 
 

@@ -89,6 +89,27 @@ AMD_STATUSES: Final[dict[str, AmdResult]] = {
 }
 """HANGUP is no verdict: the leg's end follows."""
 SILENT: Final = "INITIALSILENCE"
+
+
+def _recording(kind: type[m.RecordingStarted] | type[m.RecordingEnded]) -> Callable[[Any], Heard | None]:
+    def read(event: Any) -> Heard | None:
+        leg_id = _recorded_leg(event)
+        return (leg_id, kind(event.recording.name)) if leg_id else None
+
+    return read
+
+
+def _recording_failed(event: Any) -> Heard | None:
+    leg_id = _recorded_leg(event)
+    reason = event.recording.cause or "Asterisk could not write it"
+    return (leg_id, m.RecordingFailed(event.recording.name, reason)) if leg_id else None
+
+
+def _recorded_leg(event: Any) -> str | None:
+    kind, _, leg_id = event.recording.target_uri.partition(":")
+    return leg_id if kind == "channel" else None
+
+
 STATES: Final[dict[str, m.Event]] = {"Ringing": m.Ringing(), "Up": m.Answered()}
 DIAL_STATUSES: Final[dict[str, m.Event]] = {
     "RINGING": m.Ringing(),
@@ -105,6 +126,9 @@ READERS: Final[dict[type[Any], Callable[[Any], Heard | None]]] = {
     events.ChannelDtmfReceived: _digit,
     events.ChannelTalkingStarted: _talking_started,
     events.ChannelTalkingFinished: _talking_finished,
+    events.RecordingStarted: _recording(m.RecordingStarted),
+    events.RecordingFinished: _recording(m.RecordingEnded),
+    events.RecordingFailed: _recording_failed,
 }
 
 KEPT: Final = frozenset({"ApplicationReplaced", "RESTResponse"})

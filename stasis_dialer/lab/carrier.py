@@ -156,6 +156,15 @@ class Carrier:
         )
         return str(answer["id"])
 
+    def hums(self, number: str, hertz: int | None, ears: Path | None = None) -> None:
+        """Whoever answers this number (`+55...`, a human) sends a tone, and what they hear is written to `ears`.
+
+        `ears` is a path without its ending; `ears.wav` grows while they hear (8 kHz, 16 bit). None: as ever.
+        """
+        national = number.removeprefix("+55")
+        for name, value in ((f"TONE_{national}", hertz), (f"EARS_{national}", ears)):
+            self.asterisk.ari.post("asterisk/variable", variable=name, value=str(value or ""))
+
     def channels(self) -> list[dict[str, Any]]:
         """The carrier's channels now, phones included, as ARI describes them."""
         channels: list[dict[str, Any]] = self.asterisk.ari.get("channels")

@@ -22,6 +22,7 @@ EXTRA_MODULES = (
     "app_echo",
     "app_exec",
     "app_milliwatt",
+    "app_mixmonitor",
     "app_playtones",
     "app_senddtmf",
     "app_stack",
@@ -185,14 +186,23 @@ exten => s,1,Set(LINE={"event":"end","at":${STRFTIME(,,%s.%3q)},"number":"${NUMB
 exten => T,1,Set(ENDED_BY=callee)
  same => n,Hangup(16)
 
+; What this side hears and says, where the lab asks for it: a file, and a tone.
+[audio]
+exten => s,1,ExecIf($["x${EARS}" != "x"]?MixMonitor(${EARS}-all.wav,r(${EARS}.wav)))
+ same => n,ExecIf($["x${TONE}" != "x"]?Playtones(${TONE}))
+ same => n,Return()
+
 [fate-human]
 exten => s,1,Ringing()
  same => n,Wait(${RING})
  same => n,Set(TIMEOUT(absolute)=${TALK})
  same => n,Set(ANSWERED=${STRFTIME(,,%s.%3q)})
  same => n,Answer()
+ same => n,Set(EARS=${EARS_${NATIONAL}})
+ same => n,Set(TONE=${TONE_${NATIONAL}})
+ same => n,GosubIf($["x${EARS}${TONE}" != "x"]?audio,s,1)
  same => n,Wait(0.3)
- same => n,Playback(${IF($[${LEN(${SAYS})} > 0]?${SAYS}:hello)})
+ same => n,ExecIf($["x${TONE}" = "x"]?Playback(${IF($[${LEN(${SAYS})} > 0]?${SAYS}:hello)}))
  same => n,Wait(86400)
 include => hangs-up
 
@@ -276,7 +286,11 @@ exten => s,1,Ringing()
 exten => s,1,Hangup(17)
 
 [phone-talks]
-exten => s,1,Goto(${PHONE_${PHONE}_AUDIO},1)
+exten => s,1,Set(EARS=${PHONE_${PHONE}_EARS})
+ same => n,Set(TONE=${PHONE_${PHONE}_HUMS})
+ same => n,GosubIf($["x${EARS}${TONE}" != "x"]?audio,s,1)
+ same => n,GotoIf($["x${TONE}" != "x"]?silence,1)
+ same => n,Goto(${PHONE_${PHONE}_AUDIO},1)
 exten => speech,1,MusicOnHold(default)
  same => n,Hangup(16)
 exten => tone,1,Milliwatt()

@@ -1,5 +1,6 @@
 """The agents' phones of the lab: they register with the PBX from the carrier's process and do as they are told."""
 
+from pathlib import Path
 from typing import Any
 
 from stasis_dialer.errors import LabError
@@ -47,10 +48,15 @@ class Phone:
             raise LabError(f"a phone cannot say that: audio={audio} known={','.join(AUDIO)}")
         self._tell(AUDIO=audio)
 
+    def hums(self, hertz: int | None, ears: Path | None = None) -> None:
+        """Send a tone in the calls to come, and write what it hears then to `ears` (without ending); None: not."""
+        self._tell(HUMS=str(hertz or ""), EARS=str(ears or ""))
+
     def reset(self) -> None:
         """Be as at the start: registered, answering at once, speaking, with no call."""
         self.hang_up()
         self.says("speech")
+        self.hums(None)
         self.answers()
         if not self.is_registered():
             self.register()

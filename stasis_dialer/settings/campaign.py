@@ -11,11 +11,12 @@ from datetime import time
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from stasis_dialer.core import options
 from stasis_dialer.core.caller_ids import CallerIds
 from stasis_dialer.core.model import AbandonWindow, ConnectMode, DialMode
+from stasis_dialer.core.recording import pattern_problem
 from stasis_dialer.settings.base import Strict, TimeZone
 
 PhoneNumber = Annotated[str, Field(pattern=r"^\+?[1-9][0-9]{6,14}$")]
@@ -197,6 +198,34 @@ class DispositionSettings(Group):
         return self
 
 
+def _file_pattern(pattern: str) -> str:
+    problem = pattern_problem(pattern)
+    if problem:
+        raise ValueError(problem)
+    return pattern
+
+
+class RecordingSettings(Group):
+    """Which calls are recorded, how, where and for how long."""
+
+    core: ClassVar[type[Any]] = options.Recording
+
+    mode: options.RecordingMode = options.RecordingMode.OFF
+    """off, all, or on_demand: from the moment the agent asks for it."""
+    channels: options.RecordingChannels = options.RecordingChannels.MIXED
+    """mixed: one file with both sides; separate: a file for each side. Asterisk writes no stereo file here."""
+    format: options.RecordingFormat = options.RecordingFormat.WAV
+    """wav (16 bit, 8 kHz: 1 MB a minute), gsm (a tenth of it), ulaw or alaw."""
+    name: Annotated[str, Field(max_length=200), AfterValidator(_file_pattern)] = "{campaign}/{date}/{call_id}"
+    """Path below Asterisk's recording folder; see docs/calls.md for the fields."""
+    announcement: str | None = None
+    """Media URI that the customer hears before the agent, at most 8 s; null: none."""
+    may_pause: bool = True
+    """Whether an agent may pause it, for instance while the customer says a card number."""
+    retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    """Deleted so many days after the call; null: kept for ever."""
+
+
 class CampaignSettings(Strict):
     """What a campaign has beyond the legacy's columns."""
 
@@ -234,6 +263,7 @@ class CampaignSettings(Strict):
     amd: AmdSettings = AmdSettings()
     numbers: NumberSettings = NumberSettings()
     dispositions: DispositionSettings = DispositionSettings()
+    recording: RecordingSettings = RecordingSettings()
 
 
 class CampaignFile(Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +26,14 @@ class Pause(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: str = Field(default="", max_length=64)
+
+
+class Recording(BaseModel):
+    """What is to become of the recording of an agent's call."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["pause", "resume"]
 
 
 def make_router(control: Control) -> APIRouter:
@@ -72,6 +80,13 @@ def make_router(control: Control) -> APIRouter:
     async def unpause(extension: str) -> dict[str, Any]:
         """Customers again."""
         return control.unpause(extension)
+
+    @router.post("/agents/{extension}/recording", tags=["agents"])
+    async def recording(extension: str, wanted: Recording) -> dict[str, Any]:
+        """Pause the recording of the agent's call, or record it (again)."""
+        if wanted.action == "pause":
+            return control.pause_recording(extension)
+        return control.resume_recording(extension)
 
     @router.post("/agents/logout", tags=["agents"])
     async def log_all_out() -> dict[str, int]:

@@ -245,6 +245,12 @@ class Dialer:
         assert status == 200, f"{method} {path}: {status} {content}"
         return content
 
+    def metrics(self) -> str:
+        """Its metrics, in Prometheus' text format."""
+        status, content = self._get("/metrics")
+        assert status == 200
+        return str(content["message"])
+
     def refusal(self, method: str, path: str, body: object = None) -> tuple[int, str]:
         """Status and words of a request that is refused."""
         status, content = self._get(f"/api{path}", method, body)
@@ -263,7 +269,9 @@ class Dialer:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=LIMIT_SECONDS) as answer:
-                return answer.status, json.load(answer)
+                text = answer.read()
+                is_json = answer.headers.get_content_type() == "application/json"
+                return answer.status, json.loads(text) if is_json else {"message": text.decode()}
         except urllib.error.HTTPError as error:
             with error:
                 text = error.read()

@@ -26,6 +26,7 @@ from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.pacing import Paces
+from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.telemetry import Metrics
@@ -94,6 +95,7 @@ class Floor:
         )
         self.keypads.watch(self.desk.find)
         self.features = Features(self.desk)
+        self.recorder = Recorder(self.dispatcher, self.clock, self.ids, Metrics())
         self.ended: list[Call] = []
         self.calls = Calls(
             self.dispatcher,
@@ -104,7 +106,7 @@ class Floor:
             self.caller_ids,
             self.ids,
             app,
-            (Metrics(), self.paces),
+            (Metrics(), self.paces, self.recorder),
             self._call_ended,
         )
         self.dialer = Dialer(
@@ -134,6 +136,7 @@ class Floor:
             self.ids,
             app,
             ENDPOINT,
+            self.recorder,
         )
         self.successor: Floor | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -95,6 +95,7 @@ class _Channel:
     is_in_dial_bridge: bool = False
     after_answer: Callable[["_Channel"], None] | None = None
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    snoops_on: str = ""
 
 
 @dataclass
@@ -144,6 +145,7 @@ class FakeAri:
         self.bridges: dict[str, _Bridge] = {}
         self.apps: dict[str, _App] = {}
         self.recordings: dict[str, Json] = {}
+        self.stored: dict[str, str] = {}
         self._playbacks: dict[str, tuple[Json, asyncio.TimerHandle]] = {}
         self._lose: dict[str, int] = {}
         self._repeat: dict[str, int] = {}
@@ -217,7 +219,7 @@ class FakeAri:
     # HTTP and WebSocket
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
-        path = "/" + request.match_info["path"]
+        path = request.raw_path.partition("?")[0].removeprefix("/ari")
         if not self._knows(request.headers.get("Authorization", "")):
             return _answer(401, {"message": "Authentication required"})
         body = await request.read()
@@ -416,7 +418,7 @@ class FakeAri:
         number = snoop_id or query.get("snoopId") or f"snoop-{self._next()}"
         self._check_id(number)
         channel = self._new_channel(query["app"], f"Snoop/{target.id}", number)
-        channel.state = "Up"
+        channel.state, channel.snoops_on = "Up", target.id
         self._soon(channel, 0.0, self._enter_stasis, channel, channel.app, _split(query.get("appArgs", "")))
         return self._channel_json(channel)
 
@@ -574,11 +576,16 @@ class FakeAri:
         for timer in channel.timers:
             timer.cancel()
         self._leave_bridge(channel)
+        for name in [n for n, it in self.recordings.items() if it["target_uri"] == f"channel:{channel.id}"]:
+            self.stop_recording({}, name)
+        for snoop in [other for other in self.channels.values() if other.snoops_on == channel.id]:
+            self._destroy(snoop, 16)
         if channel.in_stasis:
             self._event("StasisEnd", channel)
             channel.in_stasis = False
         extra = {} if tech_cause is None else {"tech_cause": tech_cause}
-        self._event("ChannelDestroyed", channel, cause=cause, cause_txt=CAUSES.get(cause, "Unknown"), **extra)
+        if not channel.snoops_on:
+            self._event("ChannelDestroyed", channel, cause=cause, cause_txt=CAUSES.get(cause, "Unknown"), **extra)
 
     def _soon(self, channel: _Channel, seconds: float, action: Callable[..., Any], *args: Any) -> None:
         def run() -> None:
@@ -668,8 +675,22 @@ class FakeAri:
     def stop_recording(self, _: Json, name: str) -> None:
         recording = self.get_recording({}, name)
         del self.recordings[name]
+        self.stored[name] = recording["format"]
         for app in list(self.apps):
             self._plain(app, "RecordingFinished", {"recording": {**recording, "state": "done", "duration": 1}})
+
+    def pause_recording(self, _: Json, name: str) -> None:
+        self.recordings[name] = {**self.get_recording({}, name), "state": "paused"}
+
+    def unpause_recording(self, _: Json, name: str) -> None:
+        self.recordings[name] = {**self.get_recording({}, name), "state": "recording"}
+
+    def list_stored(self, _: Json) -> Any:
+        return [{"name": name, "format": kind} for name, kind in sorted(self.stored.items())]
+
+    def delete_stored(self, _: Json, name: str) -> None:
+        if self.stored.pop(name, None) is None:
+            raise _Refuse(404, "Recording not found")
 
     def _bridge(self, bridge_id: str) -> _Bridge:
         if bridge_id not in self.bridges:
@@ -913,6 +934,10 @@ _ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("DELETE", "/playbacks/(?P<playback_id>[^/]+)", FakeAri.stop_playback),
     ("GET", "/recordings/live/(?P<name>[^/]+)", FakeAri.get_recording),
     ("POST", "/recordings/live/(?P<name>[^/]+)/stop", FakeAri.stop_recording),
+    ("POST", "/recordings/live/(?P<name>[^/]+)/pause", FakeAri.pause_recording),
+    ("DELETE", "/recordings/live/(?P<name>[^/]+)/pause", FakeAri.unpause_recording),
+    ("GET", "/recordings/stored", FakeAri.list_stored),
+    ("DELETE", "/recordings/stored/(?P<name>[^/]+)", FakeAri.delete_stored),
     ("GET", "/applications", FakeAri.list_applications),
     ("GET", "/applications/(?P<name>[^/]+)", FakeAri.get_application),
     ("PUT", "/applications/(?P<name>[^/]+)/eventFilter", FakeAri.filter_events),

@@ -372,6 +372,28 @@ class MemoryCalls(_Repository):
 
         return self._store.commit(select)
 
+    async def recordings_over(self, app: str, now: datetime, limit: int) -> list[tuple[str, tuple[str, ...]]]:
+        def select() -> list[tuple[str, tuple[str, ...]]]:
+            over = [
+                (record.recordings_until, record.call_id, record.recordings)
+                for record in self._store.records.values()
+                if record.app == app
+                and record.status is CallStatus.FINISHED
+                and record.recordings_until is not None
+                and record.recordings_until <= now
+            ]
+            return [(call_id, files) for _, call_id, files in sorted(over)[:limit]]
+
+        return self._store.commit(select)
+
+    async def forget_recordings(self, call_ids: Sequence[str]) -> None:
+        def write() -> None:
+            for call_id in call_ids:
+                record = self._store.records[call_id]
+                self._store.records[call_id] = replace(record, recordings=(), recordings_until=None)
+
+        self._store.commit(write)
+
     def _close(self, record: CallRecord, outcome: LeadOutcome) -> bool:
         lead, held = self._store.rows.get(outcome.lead_id), self._store.held.get(outcome.lead_id)
         if lead is None:

@@ -44,6 +44,9 @@ class Channel:
     is_in_dialplan: bool = False
     variables: dict[str, str] = field(default_factory=dict)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    listens_to: str | None = None
+    """The leg that a channel of ours hears, which ends with it."""
+    file: str | None = None
 
     @property
     def state(self) -> str:
@@ -89,6 +92,8 @@ class Switchboard:
         """When which endpoint was dialled."""
         self.channels: dict[str, Channel] = {}
         self.bridges: set[str] = set()
+        self.files: dict[str, str] = {}
+        """Each recording with the leg that it heard."""
         self.crowds: list[list[str]] = []
         """Who was in one bridge with too many others."""
 
@@ -249,6 +254,34 @@ class Switchboard:
     def _StopWatching(self, command: m.StopWatching) -> tuple[m.Event, ...]:
         return ()
 
+    def _Listen(self, command: m.Listen) -> tuple[m.Event, ...]:
+        if command.target not in self.channels:
+            return (m.OriginateRejected(404),)
+        if command.leg_id in self.channels:
+            return ()
+        self.channels[command.leg_id] = Channel(command.leg_id, is_up=True, listens_to=command.target)
+        self._tell(command.leg_id, m.LegCreated())
+        return ()
+
+    def _Record(self, command: m.Record) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if channel is None:
+            return (m.RecordingFailed(command.name, "refused 404"),)
+        assert channel.listens_to is not None
+        assert command.name not in self.files, f"two recordings in one file: {command.name}"
+        self.files[command.name] = channel.listens_to
+        channel.file = command.name
+        self._tell(channel.id, m.RecordingStarted(command.name))
+        if self._happens(self._odds.request_fails):
+            self._later(channel, 2.0, lambda: self._tell(channel.id, m.RecordingEnded(command.name)))
+        return ()
+
+    def _PauseRecording(self, command: m.PauseRecording) -> tuple[m.Event, ...]:
+        return () if command.leg_id in self.channels else (m.PauseRefused("404"),)
+
+    def _ResumeRecording(self, command: m.ResumeRecording) -> tuple[m.Event, ...]:
+        return () if command.leg_id in self.channels else (m.RecordingFailed(command.name, "not resumed: 404"),)
+
     # --- what recovery asks -----------------------------------------------------------------------------------------
 
     async def request(
@@ -286,7 +319,12 @@ class Switchboard:
         if channel is not None:
             for timer in channel.timers:
                 timer.cancel()
-            self._tell(leg_id, m.LegGone(cause, tech_cause))
+            if channel.file is not None:
+                self._tell(leg_id, m.RecordingEnded(channel.file))
+            for listener in [other.id for other in self.channels.values() if other.listens_to == leg_id]:
+                self.end(listener, 16)
+            if channel.listens_to is None:
+                self._tell(leg_id, m.LegGone(cause, tech_cause))
 
     def _answer(self, channel: Channel) -> None:
         if channel.is_up:
@@ -345,6 +383,12 @@ def _unanswered(command: m.Command) -> tuple[m.Event, ...]:
         return (m.RequestUnanswered("dial"),)
     if isinstance(command, m.CreateBridge):
         return (m.JoinFailed(command.bridge_id, "unanswered"),)
+    if isinstance(command, m.Listen | m.Record):
+        return (m.RequestUnanswered("record"),)
+    if isinstance(command, m.PauseRecording):
+        return (m.PauseRefused("unanswered"),)
+    if isinstance(command, m.ResumeRecording):
+        return (m.RecordingFailed(command.name, "not resumed: unanswered"),)
     return (m.MessageEnded(),) if isinstance(command, m.PlayMessage) else ()
 
 
@@ -356,6 +400,12 @@ def _refused(command: m.Command) -> tuple[m.Event, ...]:
         return (m.DialRejected(500),)
     if isinstance(command, m.SendToDialplan):
         return (m.DialplanRefused(),)
+    if isinstance(command, m.Listen):
+        return (m.OriginateRejected(500),)
+    if isinstance(command, m.Record | m.ResumeRecording):
+        return (m.RecordingFailed(command.name, "refused 500"),)
+    if isinstance(command, m.PauseRecording):
+        return (m.PauseRefused("500"),)
     if isinstance(command, m.CreateBridge | m.Join):
         return (m.JoinFailed(command.bridge_id, "refused", is_bridge_gone=False),)
     return (m.MessageEnded(),) if isinstance(command, m.PlayMessage) else ()

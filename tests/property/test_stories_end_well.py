@@ -34,7 +34,16 @@ from stasis_dialer.core.model import (
     Reservation,
     Trunk,
 )
-from stasis_dialer.core.options import Amd, AmdMode, Choice, Dispositions, MachineAction
+from stasis_dialer.core.options import (
+    Amd,
+    AmdMode,
+    Choice,
+    Dispositions,
+    MachineAction,
+    Recording,
+    RecordingChannels,
+    RecordingMode,
+)
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
@@ -45,6 +54,7 @@ from stasis_dialer.engine.features import Features
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
+from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import DatabaseUnavailable, Refused
@@ -76,6 +86,7 @@ class Deed:
 
 
 DEEDS = ("call",) * 12 + ("log_in", "phone_logs_in", "log_out", "pause", "unpause", "wrap_up_done")
+DEEDS += ("pause_recording", "resume_recording")
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
 DEEDS += ("dispose", "key", "keys")
 CHOICES = (Choice("sale", "1", success=True), Choice("later", "2", callback=True), Choice("robot", "3", machine=True))
@@ -107,6 +118,12 @@ campaigns = st.builds(
         st.sampled_from(list(MachineAction)),
         st.booleans(),
         st.just("sound:call-us-back"),
+    ),
+    recording=st.builds(
+        Recording,
+        st.sampled_from(RecordingMode),
+        st.sampled_from(RecordingChannels),
+        announcement=st.sampled_from([None, MESSAGE]),
     ),
 )
 
@@ -197,6 +214,7 @@ class World:
         )
         self.keypads.watch(self.desk.find)
         self.features = Features(self.desk)
+        self.recorder = Recorder(self.dispatcher, self.clock, self.ids, Metrics())
         self.ended: Counter[str] = Counter()
         self.calls = Calls(
             self.dispatcher,
@@ -207,7 +225,7 @@ class World:
             self.caller_ids,
             self.ids,
             "app",
-            (Metrics(),),
+            (Metrics(), self.recorder),
             lambda call: self.ended.update([call.call_id]),
         )
         book = CampaignBook(self.books, None)
@@ -222,6 +240,7 @@ class World:
             self.ids,
             "app",
             "PJSIP/{extension}",
+            self.recorder,
         )
         self.gaps: list[asyncio.Task[None]] = []
         self.placed: list[str] = []
@@ -315,6 +334,12 @@ class World:
         for key in keys if agent is not None and agent.leg_id else "":
             self.dispatcher.post_to_leg(agent.leg_id, m.DigitPressed(key))  # type: ignore[union-attr, arg-type]
 
+    def _pause_recording(self, deed: Deed, extension: str) -> None:
+        self.recorder.pause(self.desk.expect(extension).call_id)
+
+    def _resume_recording(self, deed: Deed, extension: str) -> None:
+        self.recorder.resume(self.desk.expect(extension).call_id)
+
     def _phone_unregistered(self, deed: Deed, extension: str) -> None:
         self.desk.phones(set(EXTENSIONS) - {extension})
 
@@ -376,6 +401,7 @@ def everything_is_given_back(world: World) -> None:
         assert outcome.status is not LeadStatus.CALLING
         assert outcome.call_id == record.call_id
     assert world.trunks.in_use() == {"carrier": 0, "backup": 0}
+    assert world.recorder.snapshot()["live"] == 0
     assert world.journal.depth == 0
     for agent in world.desk.agents():
         assert agent.state in (AgentState.AVAILABLE, AgentState.PAUSED), agent

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import dialling, ending, meeting, rerouting, screening
+from stasis_dialer.core.call import dialling, ending, meeting, recorded, rerouting, screening
 from stasis_dialer.core.call.state import (
     AGENT_WANTED,
     CLOSING_SECONDS,
@@ -105,6 +105,7 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.QUEUED, m.StopRequested): ending.stopped,
     (S.OFFERING, m.AgentReady): meeting.agent_ready,
     (S.OFFERING, m.AgentLost): meeting.agent_lost,
+    (S.OFFERING, m.MessageEnded): meeting.announced,
     (S.OFFERING, m.Joined): meeting.joined,
     (S.OFFERING, m.JoinFailed): meeting.join_failed,
     (S.OFFERING, m.LegGone): ending.gone,
@@ -146,6 +147,15 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
         )
     },
     **{(state, m.Disposed): ending.disposed for state in CallState if state is not S.ENDED},
+    **{
+        (state, kind): handler
+        for state in recorded.RECORDED_STATES
+        for kind, handler in (
+            (m.Recorded, recorded.file_begun),
+            (m.RecordingPaused, recorded.paused),
+            (m.RecordingResumed, recorded.resumed),
+        )
+    },
 }
 
 LATE: Final[frozenset[type[m.Event]]] = frozenset(

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call.state import JOIN_SECONDS, MESSAGE_SECONDS, Call, S, Step, close, marked
+from stasis_dialer.core.call.state import (
+    ANNOUNCEMENT_SECONDS,
+    JOIN_SECONDS,
+    MESSAGE_SECONDS,
+    Call,
+    S,
+    Step,
+    close,
+    marked,
+)
 from stasis_dialer.core.evolve import evolve
+from stasis_dialer.core.options import RecordingMode
 
 
 def agent_reserved(call: Call, event: m.Event, now: float) -> Step:
@@ -13,6 +23,7 @@ def agent_reserved(call: Call, event: m.Event, now: float) -> Step:
 
 
 def agent_ready(call: Call, event: m.Event, now: float) -> Step:
+    """The customer is joined at once, or after hearing that the call is recorded."""
     assert isinstance(event, m.AgentReady)
     if call.is_joining:
         return call, ()
@@ -23,10 +34,27 @@ def agent_ready(call: Call, event: m.Event, now: float) -> Step:
         agent=event.extension,
         agent_leg_id=event.leg_id,
         bridge_id=event.bridge_id,
-        is_joining=True,
-        deadline=now + JOIN_SECONDS,
     )
-    return offering, (m.Join(call.leg_id, event.bridge_id),)
+    options = call.campaign.recording
+    if options.mode is not RecordingMode.ALL or options.announcement is None or call.is_announced:
+        return _join(offering, now)
+    announcing = marked(offering, now, "announced", is_announced=True, deadline=now + ANNOUNCEMENT_SECONDS)
+    return announcing, (m.PlayMessage(call.leg_id, options.announcement, "announcement"),)
+
+
+def announced(call: Call, event: m.Event, now: float) -> Step:
+    """The announcement is over, or takes too long: the agent waits."""
+    return _join(call, now) if is_announcing(call) else (call, ())
+
+
+def is_announcing(call: Call) -> bool:
+    """Whether an agent waits for the announcement's end."""
+    return call.is_announced and call.bridge_id is not None and not call.is_joining
+
+
+def _join(call: Call, now: float) -> Step:
+    assert call.bridge_id is not None
+    return evolve(call, is_joining=True, deadline=now + JOIN_SECONDS), (m.Join(call.leg_id, call.bridge_id),)
 
 
 def joined(call: Call, event: m.Event, now: float) -> Step:
@@ -94,6 +122,8 @@ def nobody_came(call: Call, event: m.Event, now: float) -> Step:
 
     The agent is given back when the customer's leg is gone, because the join may still happen.
     """
+    if is_announcing(call):
+        return _join(call, now)
     if call.is_joining:
         return close(marked(call, now, "given up", given_up_at=now, is_joining=False), now, by="dialer")
     return _give_up(call, now, is_agent_broken=False)

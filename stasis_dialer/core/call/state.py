@@ -19,6 +19,8 @@ RING_SLACK_SECONDS: Final = 5.0
 """Asterisk's own ring timeout comes first; ours is for a lost event. Not measured."""
 JOIN_SECONDS: Final = 5.0
 """For a leg to enter a bridge: a request's timeout. Measured: 2.4 ms on Asterisk 22.10."""
+ANNOUNCEMENT_SECONDS: Final = 8.0
+"""The longest announcement of a recording: a reserved agent waits 15 s, the join included. Not measured."""
 MESSAGE_SECONDS: Final = 30.0
 """The longest safe-harbour message. Not measured."""
 LOST: Final = "lost"
@@ -97,6 +99,8 @@ class Call:
     agent_leg_id: str | None = None
     bridge_id: str | None = None
     is_joining: bool = False
+    is_announced: bool = False
+    """The customer hears, or has heard, that the call is recorded."""
     is_rung_out: bool = False
     """The far end had the whole ring time, and we hung up."""
     hung_up_by: str | None = None
@@ -110,6 +114,8 @@ class Call:
     callback_at: datetime | None = None
     """When the person wants to be called, aware UTC."""
     is_attempt_given_back: bool = False
+    recordings: tuple[str, ...] = ()
+    """Files, as paths below Asterisk's recording folder."""
     timeline: tuple[tuple[float, str], ...] = ()
     later_leg_id: str | None = None
     """The channel, when it is not that of the first try."""

@@ -225,6 +225,32 @@ async def test_a_bridge_is_recorded(client: ari.Client, heard: Heard, ari_server
     assert (finished.recording.name, finished.recording.target_uri) == (recording.id, f"bridge:{bridge.id}")
 
 
+async def test_a_listening_channel_records_its_leg_with_a_pause_and_ends_with_it(
+    client: ari.Client, heard: Heard, ari_server: Server, app: str
+) -> None:
+    leg, snoop, name = await answered(client, heard, ari_server), new_id("s"), f"spring/{new_id('r')}"
+    await client.channels.snoopChannelWithId(channelId=leg, snoopId=snoop, app=app, spy="both")
+    await heard.until(events.StasisStart, snoop)
+    await client.channels.record(channelId=snoop, name=name, format="wav")
+    started = await heard.until(events.RecordingStarted)
+    assert (started.recording.name, started.recording.target_uri) == (name, f"channel:{snoop}")
+    await client.recordings.pause(recordingName=name)
+    assert (await client.recordings.getLive(recordingName=name)).json["state"] == "paused"
+    await client.recordings.unpause(recordingName=name)
+    await client.channels.hangup(channelId=leg)
+    finished = await heard.until(events.RecordingFinished)
+    assert finished.recording.name == name
+    await heard.until(events.ChannelDestroyed, leg)
+    await heard.until(events.StasisEnd, snoop)
+    with pytest.raises(ari.AriNotFound):
+        await client.channels.get(channelId=snoop)
+    assert heard.of(events.ChannelDestroyed, snoop) == []
+    assert name in [stored.id for stored in await client.recordings.listStored()]
+    await client.recordings.deleteStored(recordingName=name)
+    with pytest.raises(ari.AriNotFound):
+        await client.recordings.deleteStored(recordingName=name)
+
+
 async def test_objects_from_events_carry_on_the_call(client: ari.Client, ari_server: Server, app: str) -> None:
     seen: list[str] = []
     over = asyncio.Event()

@@ -37,6 +37,8 @@ def answered(one: Reservation) -> CallRecord:
         bridged_at=at(5.125),
         timeline=((at(0.25), "originating -[LegCreated]> ringing"), (at(5), "ringing -[Answered]> queued")),
         caller_id="+551130000001",
+        recordings=("spring/2026-03-02/c1-customer.wav", "spring/2026-03-02/c1-agent.wav"),
+        recordings_until=at(86_400),
         tries=(RefusedTry("carrier0", one.call_id, at(0.1), 34, 503), RefusedTry("carrier2", "leg-0", at(0.2))),
     )
 

@@ -15,7 +15,13 @@ BRIDGE, DESTROY, JOIN = m.CreateBridge("b1"), m.DestroyBridge("b1"), m.Join("c1"
 PLAY = m.PlayMessage("c1", "sound:sorry")
 TAKE_OUT, TO_DIALPLAN = m.TakeOut("c1", "b1"), m.SendToDialplan("c1", "sd-amd")
 WATCH, STOP_WATCHING = m.WatchTalking("c1", 0.8, 256), m.StopWatching("c1")
+LISTEN, RECORD = m.Listen("r1", "c1"), m.Record("r1", "spring/c1", "wav")
+PAUSE, RESUME = m.PauseRecording("r1", "spring/c1"), m.ResumeRecording("r1", "spring/c1")
 PATHS = {
+    LISTEN: "/channels/c1/snoop/r1",
+    RECORD: "/channels/r1/record",
+    PAUSE: "/recordings/live/spring%2Fc1/pause",
+    RESUME: "/recordings/live/spring%2Fc1/pause",
     CREATE: "/channels/create",
     DIAL: "/channels/c1/dial",
     ANSWER: "/channels/c1/answer",
@@ -57,7 +63,7 @@ async def run(command: m.Command, failure: Exception | None = None) -> tuple[tup
         (ANSWER, "POST", {}),
         (HANG_UP, "DELETE", {}),
         (PROBE, "GET", {}),
-        (BRIDGE, "POST", {"type": "mixing", "name": "b1"}),
+        (BRIDGE, "POST", {"type": "mixing,proxy_media", "name": "b1"}),
         (DESTROY, "DELETE", {}),
         (PLAY, "POST", {"media": "sound:sorry"}),
         (m.StartMusic("c1"), "POST", {}),
@@ -65,6 +71,10 @@ async def run(command: m.Command, failure: Exception | None = None) -> tuple[tup
         (TO_DIALPLAN, "POST", {"context": "sd-amd", "extension": "s", "priority": "1"}),
         (WATCH, "POST", {"variable": "TALK_DETECT(set)", "value": "800,256"}),
         (STOP_WATCHING, "POST", {"variable": "TALK_DETECT(remove)", "value": ""}),
+        (LISTEN, "POST", {"app": "app", "appArgs": "leg", "spy": "both", "whisper": "none"}),
+        (RECORD, "POST", {"name": "spring/c1", "format": "wav", "ifExists": "overwrite"}),
+        (PAUSE, "POST", {}),
+        (RESUME, "DELETE", {}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -144,6 +154,13 @@ async def test_ids_are_quoted_in_paths() -> None:
         (TAKE_OUT, AWAY, ()),
         (WATCH, CONFLICT, ()),
         (STOP_WATCHING, BROKEN, ()),
+        (LISTEN, TIMEOUT, (m.RequestUnanswered("listen"),)),
+        (LISTEN, NOT_FOUND, (m.OriginateRejected(404, "no"),)),
+        (RECORD, AWAY, (m.RequestUnanswered("record"),)),
+        (RECORD, CONFLICT, ()),
+        (PAUSE, NOT_FOUND, (m.PauseRefused(str(NOT_FOUND)),)),
+        (PAUSE, TIMEOUT, (m.PauseRefused(str(TIMEOUT)),)),
+        (RESUME, BROKEN, (m.RecordingFailed("spring/c1", f"not resumed: {BROKEN}"),)),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, tuple) else "",
 )
@@ -177,6 +194,12 @@ async def test_given_the_bridge_cannot_be_created_then_the_join_has_failed(failu
     assert event.bridge_id == "b1"
 
 
+async def test_given_no_folder_for_recordings_then_the_failure_says_where_to_look() -> None:
+    ((event,), _) = await run(RECORD, BROKEN)
+    assert isinstance(event, m.RecordingFailed)
+    assert event.reason == "refused 500; is there a folder `recording` in Asterisk's spool, and may it be written?"
+
+
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 @pytest.mark.parametrize("command", PATHS, ids=lambda command: type(command).__name__)
 async def test_whatever_fails_nothing_is_raised(command: m.Command, failure: Exception) -> None:
@@ -190,8 +213,8 @@ async def test_given_a_defect_of_ours_then_it_is_an_event_too() -> None:
 
 def test_every_command_for_asterisk_has_its_test() -> None:
     local = {m.SeekAgent, m.WithdrawSeek, m.TellJoined, m.TellCall, m.Save, m.Finish, m.EndSession, m.Command}
-    local |= {m.SeekTrunk, m.TellTrunk}
     local |= {m.TellAnswered, m.TellSought, m.TellDetected, m.Remind}
-    local |= {m.DisposeCall, m.CollectKey, m.CallPhone}
+    local |= {m.DisposeCall, m.CollectKey, m.CallPhone, m.RecordingLost, m.EndRecording}
+    local |= {m.SeekTrunk, m.TellTrunk}
     remote = {item for item in vars(m).values() if isinstance(item, type) and issubclass(item, m.Command)} - local
     assert {type(command) for command in PATHS} == remote

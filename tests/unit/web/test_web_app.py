@@ -49,6 +49,7 @@ async def web() -> AsyncIterator[Web]:
         floor.trunks,
         panel,
         floor.book,
+        floor.recorder,
         lambda: b"# metrics\n",
         AgentActions(floor.clock, floor.desk, floor.book, floor.dispositions, floor.store.calls),
     )
