@@ -5,16 +5,23 @@ from __future__ import annotations
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from stasis_dialer.cli.campaign import name_or_id
-from stasis_dialer.cli.context import Context, command, pass_context
+from stasis_dialer.cli.context import Context, actor_name, command, pass_context
+from stasis_dialer.cli.exporting import export_calls
+from stasis_dialer.cli.list_options import counting, kind_option
 from stasis_dialer.cli.render import json_option, show_list, show_one
-from stasis_dialer.core.model import CallRecord, Disposition
+from stasis_dialer.core.model import CallRecord, Campaign, Disposition
 from stasis_dialer.core.numbers import masked
+from stasis_dialer.db.audit import AuditEntry
 from stasis_dialer.db.calls import CallFilter
 from stasis_dialer.errors import Refused
+from stasis_dialer.files import open_writer
+
+_DAYS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
 
 
 @click.group()
@@ -55,6 +62,48 @@ async def list_(
         )
         found = await store.calls.find(wanted, limit)
     show_list([brief(call) for call in found], as_json, "no calls")
+
+
+@calls.command()
+@click.argument("target", metavar="FILE")
+@click.option("--campaign", "name", help="Name or id of the campaign.")
+@click.option("--agent", help="Extension of the agent.")
+@click.option("--disposition", type=click.Choice([str(disposition) for disposition in Disposition]))
+@click.option("--since", type=click.DateTime(_DAYS), help="From this day or moment on, in the campaign's zone.")
+@click.option("--until", type=click.DateTime(_DAYS), help="Before this day or moment.")
+@kind_option
+@pass_context
+@command
+async def export(
+    context: Context,
+    target: str,
+    name: str | None,
+    agent: str | None,
+    disposition: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    kind: str | None,
+) -> None:
+    """Write calls and their results to FILE, as CSV or XLSX by its name, or CSV to standard output for `-`.
+
+    \b
+    Example: stasis-dialer calls export march.xlsx --campaign spring --since 2026-03-01 --until 2026-04-01
+    """
+    async with context.store() as store:
+        campaign = (await store.campaigns.get(name_or_id(name))).campaign if name else None
+        zone = ZoneInfo(campaign.timezone if campaign else Campaign(0, "").timezone)
+        which = CallFilter(
+            campaign_id=campaign.id if campaign else None,
+            agent=agent,
+            disposition=Disposition(disposition) if disposition else None,
+            since=since and since.replace(tzinfo=zone),
+            until=until and until.replace(tzinfo=zone),
+        )
+        with counting() as show, open_writer(target, kind) as writer:
+            count = await export_calls(store, which, writer, show)
+        after = {"calls": count, "campaign": name, "agent": agent, "disposition": disposition}
+        await store.audit.write(AuditEntry(datetime.now(UTC), actor_name(), "calls-exported", "calls", None, after))
+    click.echo(f"{count} calls exported", err=True)
 
 
 @calls.command()

@@ -11,14 +11,17 @@ import click
 
 from stasis_dialer.cli.campaign import name_or_id
 from stasis_dialer.cli.context import Context, actor_name, command, pass_context
+from stasis_dialer.cli.exporting import export_leads
 from stasis_dialer.cli.importing import Summary, import_list
-from stasis_dialer.cli.list_options import ListOptions, list_options, progress
+from stasis_dialer.cli.list_options import ListOptions, counting, kind_option, list_options, progress
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import Lead, LeadStatus
 from stasis_dialer.core.options import Dedupe
 from stasis_dialer.core.schedule import can_be_called_now
+from stasis_dialer.db.audit import AuditEntry
 from stasis_dialer.db.leads import LeadFilter
 from stasis_dialer.errors import Refused
+from stasis_dialer.files import open_writer
 from stasis_dialer.files.listing import open_list
 
 SHOWN_REFUSALS = 10
@@ -89,6 +92,34 @@ async def list_(context: Context, name: str | None, status: str | None, limit: i
         wanted = LeadFilter(campaign_id=campaign_id, status=LeadStatus(status) if status else None)
         found = await store.leads.find(wanted, limit, after)
     show_list([_row(lead) for lead in found], as_json, "no leads")
+
+
+@leads.command()
+@click.argument("target", metavar="FILE")
+@click.option("--campaign", "name", help="Name or id of the campaign.")
+@click.option("--status", type=click.Choice([str(status) for status in LeadStatus]))
+@click.option("--result", help="Only leads with this result.")
+@kind_option
+@pass_context
+@command
+async def export(
+    context: Context, target: str, name: str | None, status: str | None, result: str | None, kind: str | None
+) -> None:
+    """Write leads to FILE, as CSV or XLSX by its name, or CSV to standard output for `-`.
+
+    Every attribute has a column of its own; `leads import` reads the file again. No cell is a formula.
+
+    \b
+    Example: stasis-dialer leads export spring.xlsx --campaign spring --status failed
+    """
+    async with context.store() as store:
+        campaign_id = (await store.campaigns.get(name_or_id(name))).campaign.id if name else None
+        which = LeadFilter(campaign_id, LeadStatus(status) if status else None, result)
+        with counting() as show, open_writer(target, kind) as writer:
+            count = await export_leads(store, which, writer, show)
+        after = {"leads": count, "campaign": name, "status": status, "result": result}
+        await store.audit.write(AuditEntry(datetime.now(UTC), actor_name(), "leads-exported", "leads", None, after))
+    click.echo(f"{count} leads exported", err=True)
 
 
 @leads.command()

@@ -39,6 +39,11 @@ _OPTIONS = (
 )
 
 
+kind_option: Callable[[Any], Any] = click.option(
+    "--format", "kind", type=click.Choice(["csv", "xlsx"]), help="Else by the file's name."
+)
+
+
 def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options, on a command that takes them as keywords and gives them to `ListOptions.of`."""
     for option in reversed(_OPTIONS):
@@ -83,6 +88,15 @@ def progress(is_hidden: bool) -> Iterator[Callable[[float, int], None]]:
     with bar:
         task = bar.add_task("rows", total=1.0, rows=0)
         yield lambda share, rows: bar.update(task, completed=share, rows=rows)
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[Callable[[int], None]]:
+    """A count of rows on standard error, while something is exported."""
+    words = (TextColumn("exporting"), TextColumn("{task.completed:.0f} rows"))
+    with Progress(*words, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rows", total=None)
+        yield lambda rows: bar.update(task, completed=rows)
 
 
 def _mapping(words: Sequence[str]) -> dict[str, str]:

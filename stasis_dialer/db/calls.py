@@ -15,7 +15,7 @@ from typing import Any, Final
 from stasis_dialer.core.caller_ids import bare
 from stasis_dialer.core.model import CallRecord, CallStatus, DisposedCall, Disposition, LeadOutcome, LeadStatus
 from stasis_dialer.core.schedule import disposed_outcome
-from stasis_dialer.db.clock import utc_text
+from stasis_dialer.db.clock import LegacyClock, utc_text
 from stasis_dialer.db.database import Database, Statements, placeholders
 from stasis_dialer.db.dnc import list_number
 from stasis_dialer.db.reservation import LEASE_EXPIRED, PROCESSED
@@ -81,6 +81,19 @@ class CallFilter:
     disposition: Disposition | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+def call_terms(which: CallFilter, clock: LegacyClock) -> list[tuple[str, object]]:
+    """The conditions of a filter, and their values."""
+    terms: list[tuple[str, object]] = [
+        ("campaign_id = %s", which.campaign_id),
+        ("lead_id = %s", which.lead_id),
+        ("source_extension = %s", which.agent),
+        ("disposition = %s", which.disposition and which.disposition.value),
+        ("start_time >= %s", clock.text(which.since)),
+        ("start_time < %s", clock.text(which.until)),
+    ]
+    return [(term, value) for term, value in terms if value is not None]
 
 
 class Calls:
@@ -177,17 +190,8 @@ class Calls:
         self, which: CallFilter | None = None, limit: int = 100, before: CallRecord | None = None
     ) -> list[CallRecord]:
         """Calls, the newest first; `before` is the last one of the page that came before."""
-        which = which or CallFilter()
         clock = self._database.clock
-        terms: list[tuple[str, object]] = [
-            ("campaign_id = %s", which.campaign_id),
-            ("lead_id = %s", which.lead_id),
-            ("source_extension = %s", which.agent),
-            ("disposition = %s", which.disposition and which.disposition.value),
-            ("start_time >= %s", clock.text(which.since)),
-            ("start_time < %s", clock.text(which.until)),
-        ]
-        used = [(term, value) for term, value in terms if value is not None]
+        used = call_terms(which or CallFilter(), clock)
         where, values = [term for term, _ in used], [value for _, value in used]
         if before is not None:
             started = clock.text(before.started_at)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any, Final, TypeVar
 
 import msgspec
+from aiomysql import SSCursor
 from pymysql.converters import escape_string
 from pymysql.err import Error as DriverError
 from sqlalchemy import URL, Executable, make_url
@@ -39,6 +40,9 @@ STATEMENT_TIMEOUT_SECONDS: Final = 30.0
 
 RECYCLE_SECONDS: Final = 1800
 """Connections are renewed before MariaDB's `wait_timeout` of 8 hours and most firewalls' idle limits."""
+
+STREAMED: Final = 1000
+"""Rows of a streamed SELECT decoded at a time."""
 
 MAX_DEADLOCKS: Final = 5
 """Repeats of one transaction: a deadlock's victim succeeds at its second or third run (not measured)."""
@@ -93,6 +97,13 @@ class Statements:
         await self._flush()
         await self._cursor.execute(_filled(sql, arguments))
         return [_decode_json(row[0]) for row in await self._cursor.fetchall()]
+
+    async def stream(self, sql: str) -> AsyncIterator[list[list[Any]]]:
+        """As `rows`, some at a time; the transaction can do nothing else before the last one."""
+        cursor = await self._cursor.connection.cursor(SSCursor)
+        await cursor.execute(sql)
+        while rows := await cursor.fetchmany(STREAMED):
+            yield [_decode_json(row[0]) for row in rows]
 
     async def commit(self) -> None:
         """Send what waits, and commit; an error in it leaves the transaction open."""
@@ -212,6 +223,16 @@ class Database:
             raise self._explained(error) from error
         finally:
             pooled.invalidate()  # closes it: MariaDB rolls back and frees the locks, whatever was under way
+
+    async def stream(self, sql: str, *arguments: object) -> AsyncIterator[list[list[Any]]]:
+        """The rows of a SELECT whose only column is a JSON array, some at a time, however many there are.
+
+        The server keeps them and sends them as they are read; the connection is closed when the reader stops.
+        Raises: DatabaseUnavailable.
+        """
+        async with self.session() as statements:
+            async for rows in statements.stream(_filled(sql, arguments)):
+                yield rows
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """As `run`, with an SQLAlchemy connection: for everything that is not on the path of each call."""

@@ -68,6 +68,17 @@ class LeadFilter:
     phone_number: str | None = None
 
 
+def lead_terms(which: LeadFilter) -> list[tuple[str, object]]:
+    """The conditions of a filter, and their values."""
+    terms: list[tuple[str, object]] = [
+        ("campaign_id = %s", which.campaign_id),
+        ("status = %s", which.status and which.status.value),
+        ("result = %s", which.result),
+        ("phone_number = %s", which.phone_number),
+    ]
+    return [(term, value) for term, value in terms if value is not None]
+
+
 class Leads(Reservations):
     """The leads."""
 
@@ -98,14 +109,7 @@ class Leads(Reservations):
 
     async def find(self, which: LeadFilter | None = None, limit: int = 100, after_id: int = 0) -> list[Lead]:
         """Leads in order of their ids; `after_id` is the last one of the page that came before."""
-        which = which or LeadFilter()
-        terms: list[tuple[str, object]] = [
-            ("campaign_id = %s", which.campaign_id),
-            ("status = %s", which.status and which.status.value),
-            ("result = %s", which.result),
-            ("phone_number = %s", which.phone_number),
-        ]
-        used = [(term, value) for term, value in terms if value is not None]
+        used = lead_terms(which or LeadFilter())
         where = " AND ".join([*(term for term, _ in used), "id > %s"])
         values = [value for _, value in used]
         return await self._select(f"{_SELECT} WHERE {where} ORDER BY id LIMIT %s", *values, after_id, limit)

@@ -13,6 +13,7 @@ from stasis_dialer.db.campaigns import Campaigns
 from stasis_dialer.db.database import Database
 from stasis_dialer.db.decisions import PacingDecisions
 from stasis_dialer.db.dnc import DoNotCallList
+from stasis_dialer.db.exports import Exports
 from stasis_dialer.db.history import History
 from stasis_dialer.db.imports import LeadImports
 from stasis_dialer.db.leads import Leads
@@ -29,6 +30,7 @@ class Store:
         self.campaigns = Campaigns(database)
         self.leads = Leads(database)
         self.imports = LeadImports(database)
+        self.exports = Exports(database)
         self.calls = Calls(database)
         self.agents = Agents(database)
         self.dnc = DoNotCallList(database)
