@@ -260,7 +260,7 @@ def test_given_asterisk_is_away_when_the_dialer_starts_then_it_waits_and_is_read
 ) -> None:
     with stage.lab.ari_proxy() as proxy:
         proxy.cut_all()
-        dialer = stage.dialer(ari={"url": proxy.url}).start(is_waiting=False)
+        dialer = stage.dialer(ari={"url": proxy.url, "app": "latecomer"}).start(is_waiting=False)
         wait_for(lambda: "ari-disconnected" in dialer.log, "the dialer to say that Asterisk is away")
         was_ready, was_healthy = dialer.is_ready, dialer.is_healthy
         proxy.restore()
