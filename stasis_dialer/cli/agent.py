@@ -12,6 +12,7 @@ from stasis_dialer.cli.campaign import name_or_id
 from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import ConnectMode
+from stasis_dialer.db.agents import MAX_EXTENSION
 from stasis_dialer.errors import Refused
 
 TIME_FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
@@ -124,6 +125,36 @@ async def dispose(
 async def done(context: Context, extensions: tuple[str, ...], as_json: bool) -> None:
     """End agents' work after a call before its time."""
     show_list([await _post(context, extension, "done") for extension in extensions], as_json, "")
+
+
+@agent.command()
+@click.argument("name", metavar="CAMPAIGN")
+@click.argument("members", nargs=-1, metavar="[EXTENSION[:PENALTY]]...")
+@click.option("--clear", is_flag=True, help="Take all members away: the campaign is served by everybody then.")
+@json_option
+@pass_context
+@command
+async def members(context: Context, name: str, members: tuple[str, ...], clear: bool, as_json: bool) -> None:
+    """Show or set who serves a campaign; the lowest penalty is asked first. It counts within a second.
+
+    \b
+    Example: stasis-dialer agent members spring 1001 1002:5
+    """
+    wanted = dict(_member(text) for text in members)
+    async with context.store() as store:
+        id_ = (await store.campaigns.get(name_or_id(name))).campaign.id
+        if wanted or clear:
+            await store.agents.set_members(id_, wanted)
+        found = (await store.agents.members()).get(id_, {})
+    rows = [{"extension": extension, "penalty": penalty} for extension, penalty in found.items()]
+    show_list(rows, as_json, "the campaign has no members: every agent serves it")
+
+
+def _member(text: str) -> tuple[str, int]:
+    extension, _, penalty = text.partition(":")
+    if not extension or len(extension) > MAX_EXTENSION or (penalty and not penalty.isdecimal()):
+        raise click.BadParameter(f"{text!r} is not EXTENSION or EXTENSION:PENALTY")
+    return extension, int(penalty or 0)
 
 
 @agent.command()

@@ -7,6 +7,7 @@ receives `now`, seconds on one monotonic axis.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -333,6 +334,14 @@ class DispositionGiven(Event):
 
     code: str
     callback_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServesChanged(Event):
+    """The agent serves these campaigns from now on (empty: all), with these penalties."""
+
+    campaigns: frozenset[int]
+    penalties: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 from stasis_dialer.core.caller_ids import CallerIds
-from stasis_dialer.core.options import Amd, Choice, Dispositions, Numbers, Recording
+from stasis_dialer.core.options import Amd, Choice, Dispositions, Numbers, Recording, Routing
 from stasis_dialer.core.trunks import Breaker, Failover
 
 
@@ -190,6 +190,7 @@ class Campaign:
     numbers: Numbers = field(default_factory=Numbers)
     dispositions: Dispositions = field(default_factory=Dispositions)
     recording: Recording = field(default_factory=Recording)
+    routing: Routing = field(default_factory=Routing)
 
 
 @dataclass(frozen=True, slots=True)

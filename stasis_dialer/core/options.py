@@ -52,6 +52,21 @@ class Amd:
     prompt_max_seconds: float = 25.0
 
 
+class Strategy(StrEnum):
+    """Who of the agents with the same penalty is asked first."""
+
+    LONGEST_IDLE = "longest_idle"
+    FEWEST_CALLS = "fewest_calls"
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Which agent gets a customer: the lowest penalty, then whom the lead knows, then the strategy."""
+
+    strategy: Strategy = Strategy.LONGEST_IDLE
+    is_sticky: bool = False
+
+
 class Dedupe(StrEnum):
     """Where else a number may not be, to be imported."""
 

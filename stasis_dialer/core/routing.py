@@ -12,17 +12,30 @@ from dataclasses import dataclass
 
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.model import AgentState
+from stasis_dialer.core.options import Strategy
 
 
-def choose_agent(agents: Iterable[Agent], campaign_id: int) -> Agent | None:
-    """The available agent of the campaign who has been idle longest, or None."""
-    chosen = None
-    for agent in agents:
-        if agent.state is not AgentState.AVAILABLE or not agent.serves(campaign_id):
-            continue
-        if chosen is None or (agent.free_since, agent.extension) < (chosen.free_since, chosen.extension):
-            chosen = agent
-    return chosen
+def choose_agent(
+    agents: Iterable[Agent], campaign_id: int, prefers: str | None = None, strategy: Strategy = Strategy.LONGEST_IDLE
+) -> Agent | None:
+    """The available agent of the campaign to be asked, or None.
+
+    The lowest penalty goes first; among equals `prefers`, the extension of one whom the customer knows, then the
+    strategy. Who has been idle longest, and then the extension, decide the rest.
+    """
+
+    def rank(agent: Agent) -> tuple[int, bool, int, float, str]:
+        calls = agent.calls_taken if strategy is Strategy.FEWEST_CALLS else 0
+        return (
+            agent.penalties.get(campaign_id, 0),
+            agent.extension != prefers,
+            calls,
+            agent.free_since,
+            agent.extension,
+        )
+
+    able = (agent for agent in agents if agent.state is AgentState.AVAILABLE and agent.serves(campaign_id))
+    return min(able, key=rank, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,17 @@ class Leads(Reservations):
         )
         return [LeadPhone(row[0], row[1], row[2], row[3], row[4], row[5], utc_moment(row[6])) for row in rows]
 
+    async def last_agents(self, lead_ids: Sequence[int]) -> dict[int, str]:
+        """For each of the leads that an agent spoke with, the last such agent."""
+        if not lead_ids:
+            return {}
+        sql = (
+            "SELECT JSON_ARRAY(lead_id, source_extension) FROM discador_chamadas "
+            f"WHERE lead_id IN ({placeholders(lead_ids)}) AND bridged_at IS NOT NULL ORDER BY started_at"
+        )
+        rows = await self._database.run(lambda statements: statements.rows(sql, *lead_ids), may_repeat=True)
+        return {row[0]: row[1] for row in rows}
+
     async def counts(self, campaign_id: int) -> dict[str, int]:
         """How many leads a campaign has in each status; one pass over an index."""
         sql = (

@@ -17,6 +17,7 @@ from stasis_dialer.core import cdr, schedule
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import Call
 from stasis_dialer.core.call.screening import amd_options
+from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import Campaign, Reservation, Trunk
 from stasis_dialer.core.numbers import dial_endpoint, masked
 from stasis_dialer.core.options import AmdMode
@@ -120,7 +121,7 @@ class Calls:
         self._channel_on: dict[str, str] = {}
         """By call the trunk on which it takes a channel, until the call ends: whatever is heard of it meanwhile."""
 
-    def place(self, reservation: Reservation, campaign: Campaign, trunk: Trunk) -> None:
+    def place(self, reservation: Reservation, campaign: Campaign, trunk: Trunk, prefers: str | None = None) -> None:
         """Begin the attempt of a committed reservation on a trunk whose room was taken.
 
         A number that the trunk's format cannot express ends the attempt before anything is sent.
@@ -146,6 +147,7 @@ class Calls:
             self._clock.now(),
             caller_id,
         )
+        call = evolve(call, prefers=prefers)
         log.info(
             "call-placed",
             call_id=call.call_id,

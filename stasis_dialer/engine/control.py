@@ -22,6 +22,7 @@ from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dialer import Dialer
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.panel import Panel
+from stasis_dialer.engine.pauses import PauseWatch
 from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.trunks import Trunks
 
@@ -41,6 +42,7 @@ class Control:
         book: CampaignBook,
         recorder: Recorder,
         render_metrics: Callable[[], bytes],
+        pauses: PauseWatch,
         actions: AgentActions,
     ) -> None:
         self._clock = clock
@@ -53,6 +55,7 @@ class Control:
         self._book = book
         self._recorder = recorder
         self.render_metrics = render_metrics
+        self._pauses = pauses
         self.actions = actions
 
     # --- agents -----------------------------------------------------------------------------------------------------
@@ -76,7 +79,7 @@ class Control:
 
     def pause(self, extension: str, reason: str) -> dict[str, Any]:
         """Give an agent no more customers, after the call that is on. Raises: Refused."""
-        return self._agent(self._desk.tell(extension, m.PauseRequested(reason)))
+        return self._agent(self._desk.tell(extension, m.PauseRequested(self._pauses.reasons.checked(reason))))
 
     def unpause(self, extension: str) -> dict[str, Any]:
         """Give a paused agent customers again. Raises: Refused."""
@@ -102,6 +105,7 @@ class Control:
             "is_database_away": self.is_database_away,
             "journal_depth": self._journal.depth,
             "agents": dict(Counter(str(agent.state) for agent in self._desk.agents())),
+            "pauses_over": sum(self._pauses.is_over(agent) for agent in self._desk.agents()),
             "calls": dict(Counter(str(call.state) for call in calls)),
             "recordings": self._recorder.snapshot(),
             "trunks": self._trunks.in_use(),
@@ -146,6 +150,8 @@ class Control:
             "call_id": agent.call_id,
             "recording": self._recorder.state_of(agent.call_id),
             "pause_reason": agent.pause_reason or agent.wants_pause,
+            "is_pause_over": self._pauses.is_over(agent),
+            "penalties": {str(id_): penalty for id_, penalty in agent.penalties.items()},
             "last_call_id": agent.last_call_id,
             "disposition": agent.disposition,
             "must_dispose": agent.must_dispose,

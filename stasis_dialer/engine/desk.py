@@ -29,6 +29,7 @@ from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, SESSION, Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
+from stasis_dialer.engine.members import Serving
 from stasis_dialer.engine.sessions import SessionClock, session_of
 from stasis_dialer.errors import Refused
 
@@ -46,6 +47,7 @@ class _Waiting:
     name: str
     number: str
     answered_at: float
+    prefers: str | None = None
 
 
 class Desk:
@@ -66,6 +68,7 @@ class Desk:
         on_change: Callable[[Agent | None, Agent], None] = lambda before, after: None,
         keypads: Keypads | None = None,
         manners: Manners = NO_MANNERS,
+        serving: Callable[[str, Iterable[int]], Serving] = lambda extension, chosen: (frozenset(chosen), {}),
     ) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
@@ -80,6 +83,7 @@ class Desk:
         self._on_change = on_change
         self._keypads = keypads
         self._manners = manners
+        self._serving = serving
         self._session_clock = SessionClock(clock)
         self._last_told: dict[str, Agent] = {}
         self._by_extension: dict[str, Actor[Agent]] = {}
@@ -116,7 +120,9 @@ class Desk:
         """A customer needs an agent: now, or as soon as one is free."""
         name = call.lead.name if call.lead else ""
         answered_at = call.answered_at if call.answered_at is not None else self._clock.now()
-        self._waiting[call.call_id] = _Waiting(call.call_id, call.campaign, name, call.number, answered_at)
+        self._waiting[call.call_id] = _Waiting(
+            call.call_id, call.campaign, name, call.number, answered_at, call.prefers
+        )
         self._match()
 
     def withdraw(self, call_id: str, is_broken: bool) -> None:
@@ -148,7 +154,8 @@ class Desk:
         self._is_match_due = False
         for waiting in sorted(self._waiting.values(), key=lambda w: w.answered_at):
             settled = (actor.machine for actor in self._by_extension.values() if not actor.is_draining)
-            agent = choose_agent(settled, waiting.campaign.id)
+            campaign = waiting.campaign
+            agent = choose_agent(settled, campaign.id, waiting.prefers, campaign.routing.strategy)
             if agent is not None:
                 del self._waiting[waiting.call_id]
                 self._assign(self._by_extension[agent.extension], waiting)
@@ -184,7 +191,7 @@ class Desk:
         """
         self._check(extension)
         if connect is None:
-            connect = self._connect_mode(campaigns)
+            connect = self._connect_mode(extension, campaigns)
         if connect is ConnectMode.ALWAYS_ON and self._registered is not None and extension not in self._registered:
             raise Refused(f"the telephone is not registered: extension={extension}; is it switched on?")
         actor = self._open(extension, campaigns, connect)
@@ -210,7 +217,7 @@ class Desk:
         """
         self._take_over(extension)
         self._check(extension)
-        connect = self._connect_mode(campaigns)
+        connect = self._connect_mode(extension, campaigns)
         actor = self._open(extension, campaigns, connect)
         agent, now = actor.machine, self._clock.now()
         if connect is ConnectMode.ON_DEMAND:
@@ -231,6 +238,12 @@ class Desk:
         self._dispatcher.post(actor, event)
         return actor.machine
 
+    def serve(self, extension: str, serving: Serving) -> None:
+        """An agent serves other campaigns from now on."""
+        actor = self._by_extension.get(extension)
+        if actor is not None:
+            self._dispatcher.post(actor, m.ServesChanged(*serving))
+
     def say(self, extension: str, media: str) -> None:
         """Play something short to an agent whose leg is up; nobody else hears it."""
         actor = self._by_extension.get(extension)
@@ -246,7 +259,8 @@ class Desk:
 
     def adopt(self, agent: Agent, commands: Iterable[m.Command] = (), logged_in_at: datetime | None = None) -> None:
         """Take over a session that was found after a restart; `logged_in_at` is its login as it was written."""
-        agent = evolve(agent, manners=self._manners)
+        serves, penalties = self._serving(agent.extension, agent.chosen)
+        agent = evolve(agent, manners=self._manners, campaigns=serves, penalties=penalties)
         self._session_clock.tie(agent.session_id, agent.logged_in_at, logged_in_at)
         actor = self._actor(agent)
         self._by_extension[agent.extension] = actor
@@ -277,10 +291,10 @@ class Desk:
         if known is not None and known.machine.state is not AgentState.LOGGED_OFF:
             raise Refused(f"the agent is logged in already: extension={extension} state={known.machine.state}")
 
-    def _connect_mode(self, campaigns: Iterable[int]) -> ConnectMode:
+    def _connect_mode(self, extension: str, campaigns: Iterable[int]) -> ConnectMode:
         """Always-on as soon as one of the campaigns wants it: such a leg serves the others too."""
         known = self._campaigns()
-        wanted = set(campaigns)
+        wanted = set(self._serving(extension, campaigns)[0])
         modes = {c.connect for c in known.values() if not wanted or c.id in wanted}
         if modes and ConnectMode.ALWAYS_ON not in modes:
             return ConnectMode.ON_DEMAND
@@ -288,12 +302,15 @@ class Desk:
 
     def _open(self, extension: str, campaigns: Iterable[int], connect: ConnectMode) -> Actor[Agent]:
         now = self._clock.now()
+        serves, penalties = self._serving(extension, campaigns)
         agent = Agent(
             session_id=self._ids.new(SESSION),
             extension=extension,
             endpoint=self._endpoint.format(extension=extension),
             connect=connect,
-            campaigns=frozenset(campaigns),
+            campaigns=serves,
+            chosen=frozenset(campaigns),
+            penalties=penalties,
             state=AgentState.LOGGED_OFF,
             since=now,
             logged_in_at=now,

@@ -62,6 +62,8 @@ class LeadStore(Protocol):
         new_call_id: Callable[[], str],
     ) -> Taken: ...
 
+    async def last_agents(self, lead_ids: Sequence[int]) -> Mapping[int, str]: ...
+
 
 class Taken(Protocol):
     """What a reservation took, and the leads that it closed because they may not be dialled."""
@@ -346,6 +348,16 @@ class Dialer:
                 self._next_token_at = at if self._next_token_at is None else min(at, self._next_token_at)
         return None
 
+    async def _known(self, campaign: Campaign, leads: Sequence[Lead]) -> Mapping[int, str]:
+        """For each lead the agent who spoke with it last, where the campaign cares; without a database nobody."""
+        again = [lead.id for lead in leads if lead.attempts > 1]
+        if not campaign.routing.is_sticky or not again:
+            return {}
+        try:
+            return await self._leads.last_agents(again)
+        except DatabaseUnavailable:
+            return {}
+
     async def _place(self, campaign: Campaign, pace: Pace, gate: TrunkGate, wanted: int) -> int:
         """Reserve leads, commit, and begin their calls; answers how many leads were dealt with."""
         gate.take(wanted)
@@ -365,8 +377,9 @@ class Dialer:
             gate.untake(left)
         for refused in taken.refused:
             log.info("lead-refused", campaign_id=campaign.id, lead_id=refused.lead.id, result=refused.result)
+        known = await self._known(campaign, [one.lead for one in taken.reservations])
         for reservation in taken.reservations:
-            self._calls.place(reservation, campaign, gate.trunk)
+            self._calls.place(reservation, campaign, gate.trunk, known.get(reservation.lead.id))
         dealt_with = len(taken.reservations) + len(taken.refused)
         if not dealt_with:
             pace.empty_until = self._clock.now() + EMPTY_SECONDS

@@ -15,6 +15,7 @@ import structlog
 
 from stasis_dialer.ari import AriError, Transport
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.pauses import PauseReasons
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.features import PAUSED_BY_PHONE
 from stasis_dialer.engine.pin_guard import PinGuard, PinStore
@@ -54,11 +55,14 @@ class _Visit:
 class Entries:
     """Reads the entry's word and does what it asks for."""
 
-    def __init__(self, transport: Transport, desk: Desk, pins: PinStore, guard: PinGuard) -> None:
+    def __init__(
+        self, transport: Transport, desk: Desk, pins: PinStore, guard: PinGuard, reasons: PauseReasons
+    ) -> None:
         self._transport = transport
         self._desk = desk
         self._pins = pins
         self._guard = guard
+        self._reasons = reasons
         self._visits: dict[str, _Visit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wishes: Mapping[str, Callable[[str, str], str]] = {
@@ -166,7 +170,7 @@ class Entries:
         return LOGGED_OUT
 
     def _pause(self, extension: str, argument: str) -> str:
-        self._desk.tell(extension, m.PauseRequested(PAUSED_BY_PHONE))
+        self._desk.tell(extension, m.PauseRequested(self._reasons.by_digits(argument, PAUSED_BY_PHONE)))
         return PAUSED
 
     def _unpause(self, extension: str, argument: str) -> str:

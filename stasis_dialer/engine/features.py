@@ -48,9 +48,13 @@ class Parties(Protocol):
 
     def cancel(self, extension: str) -> None: ...
 
-    def pause_recording(self, extension: str) -> None: ...
 
-    def resume_recording(self, extension: str) -> None: ...
+class Recordings(Protocol):
+    """The recording of the call that is on. Each raises Refused when there is nothing to do it to."""
+
+    def pause(self, call_id: str | None) -> str: ...
+
+    def resume(self, call_id: str | None) -> str: ...
 
 
 class Features:
@@ -60,6 +64,7 @@ class Features:
         self,
         sessions: Sessions,
         parties: Parties | None = None,
+        recordings: Recordings | None = None,
         reason_of: Callable[[str], str] = lambda digits: PAUSED_BY_PHONE,
     ) -> None:
         self._sessions = sessions
@@ -71,6 +76,9 @@ class Features:
             Feature.WRAP_UP_DONE: self._wrap_up_done,
             Feature.DISPOSITION: self._dispose,
         }
+        if recordings is not None:
+            self._actions[Feature.RECORDING_PAUSE] = lambda agent, _: _ignore(recordings.pause(agent.call_id))
+            self._actions[Feature.RECORDING_RESUME] = lambda agent, _: _ignore(recordings.resume(agent.call_id))
         if parties is not None:
             self._actions |= _of_parties(parties)
 
@@ -112,6 +120,8 @@ def _of_parties(parties: Parties) -> Mapping[Feature, Callable[[Agent, str], Non
         Feature.CONFERENCE: lambda agent, _: parties.conference(agent.extension),
         Feature.COMPLETE: lambda agent, _: parties.complete(agent.extension),
         Feature.CANCEL: lambda agent, _: parties.cancel(agent.extension),
-        Feature.RECORDING_PAUSE: lambda agent, _: parties.pause_recording(agent.extension),
-        Feature.RECORDING_RESUME: lambda agent, _: parties.resume_recording(agent.extension),
     }
+
+
+def _ignore(_state: str) -> None:
+    """What became of the recording is heard by the agent as a tone, and told by the snapshot."""

@@ -431,6 +431,7 @@ def revive_agent(
         endpoint=endpoint.format(extension=session.extension),
         connect=session.connect,
         campaigns=frozenset(session.campaigns),
+        chosen=frozenset(session.campaigns),
         state=session.state,
         since=since,
         logged_in_at=on_axis(session.logged_in_at),

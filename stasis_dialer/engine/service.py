@@ -19,6 +19,7 @@ from stasis_dialer.ari import Connected, Disconnected, Replaced
 from stasis_dialer.ari.events import ChannelDestroyed, ChannelDtmfReceived, PlaybackFinished, StasisStart
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.pauses import PauseReason, PauseReasons
 from stasis_dialer.engine import connection
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
@@ -33,12 +34,14 @@ from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.entries import Entries
 from stasis_dialer.engine.executor import LEG_ARGUMENT, Executor
-from stasis_dialer.engine.features import Features
+from stasis_dialer.engine.features import PAUSED_BY_PHONE, Features
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
+from stasis_dialer.engine.members import Members
 from stasis_dialer.engine.pacing import Paces
 from stasis_dialer.engine.panel import Panel
+from stasis_dialer.engine.pauses import PauseWatch
 from stasis_dialer.engine.pin_guard import PinGuard
 from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery import Recovery
@@ -105,6 +108,9 @@ class Service:
         self._dispositions = dispositions = Dispositions(
             self._dispatcher, self._journal, self.clock, self._book.of, [self._webhooks]
         )
+        self._members = Members(stores.agents)
+        reasons = PauseReasons([PauseReason(**reason.model_dump()) for reason in settings.agents.pause_reasons])
+        self._pauses = PauseWatch(self.clock.now, reasons)
         self._desk = Desk(
             self._dispatcher,
             self.clock,
@@ -119,10 +125,15 @@ class Service:
             self._agent_changed,
             keypads,
             settings.agents.manners(),
+            self._members.serving,
         )
         keypads.watch(self._desk.find)
-        features = Features(self._desk)
         self._recorder = Recorder(self._dispatcher, self.clock, ids, self.metrics)
+        features = Features(
+            self._desk,
+            recordings=self._recorder,
+            reason_of=lambda digits: reasons.by_digits(digits, PAUSED_BY_PHONE),
+        )
         self._retention = Retention(transport, stores.calls, self.clock, app)
         self._calls = Calls(
             self._dispatcher,
@@ -153,7 +164,7 @@ class Service:
         )
         pin = settings.agents.pin
         guard = PinGuard(self.clock.now, pin.tries, pin.lock_seconds)
-        self._entries = Entries(transport, self._desk, stores.pins, guard)
+        self._entries = Entries(transport, self._desk, stores.pins, guard, reasons)
         self._panel = Panel(transport, stores.agents, self._desk, self.clock, settings.agents.panel_seconds)
         self._recovery = Recovery(
             transport,
@@ -179,6 +190,7 @@ class Service:
             self._book,
             self._recorder,
             self.metrics.render,
+            self._pauses,
             AgentActions(self.clock, self._desk, self._book, dispositions, stores.calls),
         )
 
@@ -191,6 +203,7 @@ class Service:
         another dialer took the application.
         """
         await self._book.refresh()
+        await self._members.look(self._desk, self._book.all())
         with self._signals():
             async with self._background(served):
                 await self._stop.wait()
@@ -229,6 +242,7 @@ class Service:
             self._listen(),
             self._journal.run(),
             self._panel.run(),
+            self._members.run(self._desk, self._book.all),
             self._heartbeat(),
             self._leases(),
             self._retention.run(),
@@ -361,6 +375,7 @@ class Service:
             before = self.clock.now()
             await asyncio.sleep(HEARTBEAT_SECONDS)
             self.metrics.loop_lag_seconds.set(self.clock.now() - before - HEARTBEAT_SECONDS)
+            self._pauses.look(self._desk.agents())
             self.metrics.journal_depth.set(self._journal.depth)
             self.metrics.webhook_depth.set(self._webhooks.depth)
             self.metrics.events_depth.set(self._events_depth())

@@ -53,7 +53,7 @@ def session_of(agent: Agent, app: str, clock: SessionClock) -> AgentSession:
         connect=agent.connect,
         state=agent.state,
         logged_in_at=utc(agent.logged_in_at),
-        campaigns=tuple(sorted(agent.campaigns)),
+        campaigns=tuple(sorted(agent.chosen)),
         state_since=utc(agent.since),
         pause_reason=agent.pause_reason or agent.wants_pause or (LEAVING if agent.wants_logout else None),
         leg_id=agent.leg_id,

@@ -12,6 +12,7 @@ from stasis_dialer.engine.control_agents import CallReader
 from stasis_dialer.engine.decision_log import DecisionStore
 from stasis_dialer.engine.dialer import LeadStore
 from stasis_dialer.engine.journal import CallStore, SessionStore
+from stasis_dialer.engine.members import MemberStore
 from stasis_dialer.engine.pacing import PacingStore
 from stasis_dialer.engine.panel import PanelStore
 from stasis_dialer.engine.pin_guard import PinStore
@@ -35,7 +36,7 @@ class PacingLog(PacingStore, DecisionStore, Protocol):
     """What pacing learned and decided."""
 
 
-class AgentStore(SessionStore, OpenSessions, PanelStore, Protocol):
+class AgentStore(SessionStore, OpenSessions, PanelStore, MemberStore, Protocol):
     """Sessions and telephones."""
 
 

@@ -226,6 +226,17 @@ class RecordingSettings(Group):
     """Deleted so many days after the call; null: kept for ever."""
 
 
+class RoutingSettings(Group):
+    """Which agent gets a customer. The lowest penalty of the campaign's queue members is always asked first."""
+
+    core: ClassVar[type[Any]] = options.Routing
+
+    strategy: options.Strategy = options.Strategy.LONGEST_IDLE
+    """Among equal penalties: who has been idle longest, or had the fewest calls (then: idle longest)."""
+    is_sticky: bool = False
+    """Whether an agent who spoke with the lead before goes first among equal penalties."""
+
+
 class CampaignSettings(Strict):
     """What a campaign has beyond the legacy's columns."""
 
@@ -264,6 +275,7 @@ class CampaignSettings(Strict):
     numbers: NumberSettings = NumberSettings()
     dispositions: DispositionSettings = DispositionSettings()
     recording: RecordingSettings = RecordingSettings()
+    routing: RoutingSettings = RoutingSettings()
 
 
 class CampaignFile(Strict):

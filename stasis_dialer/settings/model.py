@@ -105,6 +105,17 @@ class PinSettings(Strict):
     """How long the extension may not try again."""
 
 
+class PauseReasonSettings(Strict):
+    """A reason to pause."""
+
+    code: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    label: str = Field(default="", max_length=80)
+    digit: str | None = Field(default=None, pattern=r"^[0-9]{1,2}$")
+    """The keys after `*53`."""
+    limit_seconds: float | None = Field(default=None, gt=0, le=86_400)
+    """A longer pause is flagged and logged; null: as long as it takes."""
+
+
 class AgentSettings(Strict):
     """The agents' telephones."""
 
@@ -119,6 +130,8 @@ class AgentSettings(Strict):
     """What an always-on agent hears between customers."""
     lost_leg: LostLegSettings = LostLegSettings()
     pin: PinSettings = PinSettings()
+    pause_reasons: tuple[PauseReasonSettings, ...] = ()
+    """Why agents may pause; empty: for any reason."""
     feature_codes: dict[Feature, str | None] = Field(default_factory=dict)
     """Codes that differ from the defaults; null: the feature cannot be had by keys."""
     key_pause_seconds: float = Field(default=2.0, ge=0.5, le=10)
@@ -127,6 +140,9 @@ class AgentSettings(Strict):
     @model_validator(mode="after")
     def _can_be_pressed(self) -> Self:
         found = problems(self.codes().codes)
+        for name in ("code", "digit"):
+            values = [value for reason in self.pause_reasons if (value := getattr(reason, name)) is not None]
+            found += [f"two pause reasons have the {name} {v}" for v in sorted(set(values)) if values.count(v) > 1]
         if found:
             raise ValueError("; ".join(found))
         return self

@@ -48,6 +48,9 @@ CLOSED = (LeadStatus.COMPLETED, LeadStatus.FAILED)
 OPEN_STATUSES = (CallStatus.RINGING, CallStatus.CONNECTED)
 
 
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
 @dataclass
 class Held:
     """A lead's reservation; the attempt's id stays when it has ended."""
@@ -69,6 +72,7 @@ class MemoryStore:
     extensions: dict[str, PanelRow] = field(default_factory=dict)
     session_rows: dict[str, AgentSession] = field(default_factory=dict)
     states: dict[str, dict[datetime, AgentSession]] = field(default_factory=dict)
+    queue_members: dict[int, dict[str, int]] = field(default_factory=dict)
     is_away: bool = False
     is_answer_lost: bool = False
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -174,6 +178,13 @@ class MemoryLeads(_Repository):
 
     async def get(self, lead_id: int) -> Lead | None:
         return self._store.commit(lambda: self._store.rows.get(lead_id))
+
+    async def last_agents(self, lead_ids: Sequence[int]) -> dict[int, str]:
+        def select() -> dict[int, str]:
+            spoken = [r for r in self._store.records.values() if r.lead_id in lead_ids and r.bridged_at]
+            return {r.lead_id: r.agent or "" for r in sorted(spoken, key=lambda r: r.started_at or NEVER) if r.lead_id}
+
+        return self._store.commit(select)
 
     async def counts(self, campaign_id: int) -> dict[str, int]:
         mine = [lead.status for lead in self._store.rows.values() if lead.campaign_id == campaign_id]
@@ -500,6 +511,17 @@ class MemoryAgents(_Repository):
                 spent = (interval.ended_at - interval.started_at).total_seconds()
                 seconds[interval.state.value] = round(seconds.get(interval.state.value, 0.0) + spent, 3)
         return replace(session, seconds=seconds)
+
+    async def set_members(self, campaign_id: int, members: dict[str, int]) -> None:
+        def write() -> None:
+            self._store.queue_members.pop(campaign_id, None)
+            if members:
+                self._store.queue_members[campaign_id] = dict(members)
+
+        self._store.commit(write)
+
+    async def members(self) -> dict[int, dict[str, int]]:
+        return self._store.commit(lambda: {id_: dict(found) for id_, found in self._store.queue_members.items()})
 
     async def intervals(self, session_id: str) -> list[StateInterval]:
         entered = sorted(self._store.states.get(session_id, {}).items())

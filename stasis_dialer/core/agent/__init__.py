@@ -93,6 +93,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.PauseRequested: wishes.pause_requested,
     m.UnpauseRequested: wishes.unpause_requested,
     m.LogoutRequested: wishes.logout_requested,
+    m.ServesChanged: wishes.serves_changed,
     m.PhoneRegistered: _phone_registered,
     m.PhoneUnregistered: wishes.phone_unregistered,
     m.DeadlineReached: _deadline,

@@ -68,6 +68,10 @@ class Agent:
     logged_in_at: float
     free_since: float
     """When the last customer left, or the login: the longest idle agent is served first."""
+    chosen: frozenset[int] = frozenset()
+    """Those that the login named; empty: the queues' members decide."""
+    penalties: Mapping[int, int] = field(default_factory=dict)
+    """By campaign: whoever has less is asked first."""
     leg_id: str | None = None
     bridge_id: str | None = None
     is_leg_dialled: bool = False
@@ -166,9 +170,12 @@ def end(agent: Agent, now: float) -> Step:
     return over, (*said, m.EndSession())
 
 
-def enter(agent: Agent, state: AgentState, now: float) -> Agent:
-    """Change the state; the time since the last change belongs to the old one. Logged off is not time worked."""
-    if agent.state is state:
+def enter(agent: Agent, state: AgentState, now: float, *, is_anew: bool = False) -> Agent:
+    """Change the state; the time since the last change belongs to the old one. Logged off is not time worked.
+
+    `is_anew`: the same state begins anew, such as a pause for another reason.
+    """
+    if agent.state is state and not is_anew:
         return agent
     seconds = dict(agent.seconds)
     if agent.state is not S.LOGGED_OFF:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.agent.state import UNREGISTERED, Agent, S, Step, log_out, pause, settle
+from stasis_dialer.core.agent.state import UNREGISTERED, Agent, S, Step, enter, log_out, pause, settle
 from stasis_dialer.core.evolve import evolve
 
 
 def pause_requested(agent: Agent, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.PauseRequested)
+    if agent.state is S.PAUSED and event.reason != agent.pause_reason:
+        agent = enter(agent, S.PAUSED, now, is_anew=True)
     if agent.state in (S.AVAILABLE, S.PAUSED):
         return pause(evolve(agent, pause_reason=event.reason), now)
     if agent.state is S.LOGGED_OFF:
         return agent, ()
     return evolve(agent, wants_pause=event.reason), (m.Save(),)
+
+
+def serves_changed(agent: Agent, event: m.Event, now: float) -> Step:
+    """Other campaigns from the next customer on; whoever is free may be asked for at once."""
+    assert isinstance(event, m.ServesChanged)
+    serving = evolve(agent, campaigns=event.campaigns, penalties=event.penalties)
+    return serving, (m.Save(),) if agent.state is S.AVAILABLE else ()
 
 
 def unpause_requested(agent: Agent, event: m.Event, now: float) -> Step:

@@ -122,6 +122,8 @@ class Call:
     caller_id: str | None = None
     """The number that the customer saw, or called."""
     direction: Direction = Direction.OUTBOUND
+    prefers: str | None = None
+    """Extension of the agent who should have it when available."""
     tries: tuple[TrunkTry, ...] = ()
     """The tries before the present one: each was refused by its trunk."""
     is_trunk_known: bool = False

@@ -86,7 +86,8 @@ async def test_given_the_panel_when_asked_as_the_legacy_does_then_a_free_line_is
     assert found == [True, False, False, False]
 
 
-async def test_given_members_when_set_again_then_the_old_ones_are_gone(mariadb: Store) -> None:
+async def test_given_members_when_set_again_then_the_old_ones_are_gone(store: AnyStore) -> None:
+    mariadb = store
     await mariadb.agents.set_members(3, {"1001": 0, "1002": 5})
     await mariadb.agents.set_members(7, {"1001": 1})
     await mariadb.agents.set_members(3, {"1002": 2, "1003": 1})

@@ -114,6 +114,16 @@ async def test_given_no_such_call_when_disposed_then_nothing_is_written(story: S
     assert await story.store.calls.dispose(made) is False
 
 
+async def test_the_last_agent_of_each_lead_is_found(story: Story, talked: Reservation) -> None:
+    await ends(story, talked, LATER)
+    (again,) = (await story.reserve(1, at(7300))).reservations
+    await story.store.calls.save([replace(answered(again), agent="1002", bridged_at=None, answered_at=None)])
+    assert await story.store.leads.last_agents([talked.lead.id, 999_999]) == {talked.lead.id: "1001"}
+    await story.store.calls.save([replace(answered(again), agent="1002", started_at=at(7300))])
+    assert await story.store.leads.last_agents([talked.lead.id]) == {talked.lead.id: "1002"}
+    assert await story.store.leads.last_agents([]) == {}
+
+
 async def test_the_last_call_of_an_agent_is_found(story: Story, talked: Reservation) -> None:
     assert await story.store.calls.last_of("1002") is None
     assert (await story.store.calls.last_of("1001")).call_id == talked.call_id

@@ -160,6 +160,7 @@ EVENTS: dict[type[m.Event], m.Event] = {
         m.UnpauseRequested(),
         m.LogoutRequested(),
         m.WrapUpDone(),
+        m.ServesChanged(frozenset({7}), {7: 2}),
         m.PhoneRegistered(),
         m.PhoneUnregistered(),
     )

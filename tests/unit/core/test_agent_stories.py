@@ -323,7 +323,9 @@ def test_given_not_available_when_assigned_then_that_is_our_defect(connect: Conn
 def test_given_available_when_paused_and_back_then_available(connect: ConnectMode) -> None:
     story = available(connect).hears(m.PauseRequested("lunch"), at=10.0)
     assert (story.agent.state, story.agent.pause_reason) == (S.PAUSED, "lunch")
-    assert story.hears(m.PauseRequested("training")).agent.pause_reason == "training"
+    assert story.hears(m.PauseRequested("training"), at=15.0).agent.pause_reason == "training"
+    assert (story.agent.since, story.agent.seconds[S.PAUSED]) == (15.0, 5.0)
+    assert story.hears(m.PauseRequested("training"), at=16.0).agent.since == 15.0
     story.hears(m.UnpauseRequested(), at=20.0)
     assert (story.agent.state, story.agent.pause_reason) == (S.AVAILABLE, None)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.model import AgentState
+from stasis_dialer.core.options import Strategy
 from stasis_dialer.core.routing import Sharer, Turns, choose_agent, share_agents
 from tests.unit.core.builders import ON_DEMAND, off_duty
 
@@ -41,6 +43,66 @@ def test_an_agent_who_is_not_available_is_never_chosen(state: AgentState) -> Non
 def test_given_nobody_serves_the_campaign_then_nobody() -> None:
     assert choose_agent([agent("1001", 0.0, 2)], 1) is None
     assert choose_agent([], 1) is None
+
+
+def test_the_lowest_penalty_goes_first_then_the_known_agent_then_the_strategy() -> None:
+    first = replace(agent("1001", 90.0), penalties={1: 0}, calls_taken=9)
+    known = replace(agent("1002", 80.0), penalties={1: 1}, calls_taken=5)
+    fresh = replace(agent("1003", 70.0), penalties={1: 1, 2: 0}, calls_taken=1)
+    idle = replace(agent("1004", 10.0), penalties={1: 1, 2: 5}, calls_taken=3)
+    agents = [first, known, fresh, idle]
+
+    def chosen(left: list[Agent], **how: Any) -> str:
+        found = choose_agent(left, how.pop("campaign", 1), **how)
+        assert found is not None
+        return found.extension
+
+    assert chosen(agents, prefers="1002") == "1001"
+    assert chosen(agents[1:], prefers="1002") == "1002"
+    assert chosen(agents[1:], prefers="1009") == "1004"
+    assert chosen(agents[1:]) == "1004"
+    assert chosen(agents[1:], strategy=Strategy.FEWEST_CALLS) == "1003"
+    assert chosen(agents[2:], campaign=2) == "1003"
+
+
+somebody = st.builds(
+    lambda n, state, idle, calls, penalty, campaigns: replace(
+        FREE,
+        extension=f"{1000 + n}",
+        state=state,
+        free_since=idle,
+        calls_taken=calls,
+        penalties={1: penalty},
+        campaigns=frozenset(campaigns),
+    ),
+    st.integers(0, 9),
+    st.sampled_from(AgentState),
+    st.floats(0, 100),
+    st.integers(0, 5),
+    st.integers(0, 3),
+    st.sets(st.integers(1, 3)),
+)
+
+
+@given(st.lists(somebody, max_size=12), st.sampled_from([None, "1003", "1007"]), st.sampled_from(Strategy))
+def test_whoever_is_chosen_is_able_and_nobody_who_is_has_less_of_a_penalty(
+    agents: list[Agent], prefers: str | None, strategy: Strategy
+) -> None:
+    chosen = choose_agent(agents, 1, prefers, strategy)
+    able = [one for one in agents if one.state is AgentState.AVAILABLE and one.serves(1)]
+    assert (chosen is None) == (not able)
+    if chosen is None:
+        return
+    assert chosen in able
+    lowest = min(one.penalties[1] for one in able)
+    equals = [one for one in able if one.penalties[1] == lowest]
+    assert chosen in equals
+    if any(one.extension == prefers for one in equals):
+        assert chosen.extension == prefers
+    elif strategy is Strategy.FEWEST_CALLS:
+        assert chosen.calls_taken == min(one.calls_taken for one in equals)
+    else:
+        assert chosen.free_since == min(one.free_since for one in equals)
 
 
 ALL: frozenset[int] = frozenset()

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from stasis_dialer.core.model import AgentState
+from stasis_dialer.core.pauses import PauseReason, PauseReasons
 from stasis_dialer.engine.entries import ASK_PIN, LOGGED_OUT, LONGEST_PIN, REFUSED, SAFE_HARBOUR, WRONG_PIN, Entries
 from stasis_dialer.engine.pin_guard import PinGuard
 from tests.engine.floor import Floor, on_the_floor
 from tests.unit.engine.transports import ScriptedTransport
 
 LOCK_SECONDS = 60.0
+REASONS = PauseReasons([PauseReason("lunch", "Lunch", "2", 1800.0)])
 
 
 class Door(Entries):
@@ -22,7 +24,7 @@ class Door(Entries):
         self.floor = floor
         self.transport = ScriptedTransport()
         guard = PinGuard(floor.clock.now, 3, LOCK_SECONDS)
-        super().__init__(self.transport, floor.desk, floor.store.pins, guard)
+        super().__init__(self.transport, floor.desk, floor.store.pins, guard, REASONS)
 
     async def calls(self, leg_id: str, entry: str = "agent-login", extension: str = "1001") -> None:
         self.floor.board.arrive(leg_id)
@@ -187,6 +189,22 @@ def test_given_wishes_then_they_are_done_and_said_and_the_channel_ends() -> None
             door.played(leg_id)
             await asyncio.sleep(0.5)
             assert door.is_hung_up(leg_id)
+
+    at_the_door(story, pin=None)
+
+
+def test_given_the_digit_of_a_reason_then_that_is_why_the_agent_pauses_and_another_is_refused() -> None:
+    async def story(door: Door) -> None:
+        await door.calls("p1")
+        for leg_id, digit, media in (("p2", "2", "sound:stasis-dialer/agent-paused"), ("p3", "9", REFUSED)):
+            door.floor.board.arrive(leg_id)
+            door.entered(leg_id, ["agent-pause", "1001", digit])
+            await asyncio.sleep(0.5)
+            assert door.heard(leg_id) == [media]
+            door.played(leg_id)
+        agent = door.floor.desk.find("1001")
+        assert agent is not None
+        assert (agent.state, agent.pause_reason) == (AgentState.PAUSED, "lunch")
 
     at_the_door(story, pin=None)
 

@@ -11,9 +11,11 @@ import httpx
 import pytest
 
 from stasis_dialer.core.model import ExtensionStatus, LineStatus
+from stasis_dialer.core.pauses import PauseReason, PauseReasons
 from stasis_dialer.engine.control import Control
 from stasis_dialer.engine.control_agents import AgentActions
 from stasis_dialer.engine.panel import Panel
+from stasis_dialer.engine.pauses import PauseWatch
 from stasis_dialer.errors import Refused
 from stasis_dialer.web.app import WebServer, make_app
 from tests.engine.floor import Floor
@@ -51,6 +53,7 @@ async def web() -> AsyncIterator[Web]:
         floor.book,
         floor.recorder,
         lambda: b"# metrics\n",
+        PauseWatch(floor.clock.now, PauseReasons([PauseReason("lunch", limit_seconds=60.0), PauseReason("bath")])),
         AgentActions(floor.clock, floor.desk, floor.book, floor.dispositions, floor.store.calls),
     )
     app = make_app(control, TOKEN)
