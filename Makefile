@@ -49,6 +49,7 @@ stories: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/call_rate.py
 	$(BIN)/python benchmarks/answer_to_agent.py
+	$(BIN)/python benchmarks/import.py
 
 clean:
 	rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -19,13 +19,15 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pymysql
+from support import cpu_seconds
 
 from stasis_dialer.cli.importing import import_list
 from stasis_dialer.core.model import Campaign
@@ -79,8 +81,27 @@ def server() -> Iterator[MariaDB]:
             maria.stop()
 
 
-def load_data(maria: MariaDB, database: str, path: Path) -> float:
-    """Seconds of LOAD DATA into an empty twin of the leads' table."""
+@dataclass(frozen=True)
+class Round:
+    """What one side took. Units: seconds of wall time and of CPU."""
+
+    seconds: float
+    client: float
+    server: float
+
+
+def measured(maria: MariaDB, work: Callable[[], object]) -> Round:
+    """Run one side."""
+    pid = maria.process.pid
+    assert pid is not None
+    client, server, began = time.process_time(), cpu_seconds(pid), time.monotonic()
+    work()
+    seconds = time.monotonic() - began
+    return Round(seconds, time.process_time() - client, cpu_seconds(pid) - server)
+
+
+def load_data(maria: MariaDB, database: str, path: Path) -> Round:
+    """LOAD DATA into an empty twin of the leads' table."""
     connection = pymysql.connect(
         host="127.0.0.1",
         port=maria.port,
@@ -92,30 +113,39 @@ def load_data(maria: MariaDB, database: str, path: Path) -> float:
     )
     with contextlib.closing(connection), connection.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE TABLE loaded LIKE discador_contatos")
-        began = time.monotonic()
-        cursor.execute(
-            f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE loaded CHARACTER SET utf8mb4 FIELDS TERMINATED BY ';' "
-            "LINES TERMINATED BY '\\r\\n' IGNORE 1 LINES (name, phone_number, @alternate, @cpf, @city) SET "
-            "campaign_id = 1, alternate_phone = NULLIF(@alternate, ''), "
-            'attributes = CONCAT(\'{"cpf":"\', @cpf, \'","cidade":"\', @city, \'"}\')'
-        )
-        connection.commit()
-        seconds = time.monotonic() - began
+
+        def load() -> None:
+            cursor.execute(
+                f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE loaded CHARACTER SET utf8mb4 FIELDS TERMINATED BY ';' "
+                "LINES TERMINATED BY '\\r\\n' IGNORE 1 LINES (name, phone_number, @alternate, @cpf, @city) SET "
+                "campaign_id = 1, alternate_phone = NULLIF(@alternate, ''), "
+                'attributes = CONCAT(\'{"cpf":"\', @cpf, \'","cidade":"\', @city, \'"}\')'
+            )
+            connection.commit()
+
+        taken = measured(maria, load)
         cursor.execute("DROP TABLE loaded")
-        return seconds
+        return taken
 
 
-async def ours(url: str, path: Path) -> tuple[float, int]:
-    """Seconds of `leads import` into an empty campaign, and the leads it made."""
-    async with Store(Database(url)) as store:
-        await store.database.run(lambda statements: statements.execute("TRUNCATE discador_contatos"))
-        await store.database.run(lambda statements: statements.execute("TRUNCATE dialer_lead_phones"))
-        now = datetime.now(UTC)
-        stored = await store.campaigns.create(Campaign(0, f"bench-{secrets.token_hex(4)}"), "benchmark", now)
-        began = time.monotonic()
-        leads = open_list(path, stored.campaign, ReadOptions())
-        summary = await import_list(store, leads, actor="benchmark")
-        return time.monotonic() - began, summary.imported
+def leads_import(maria: MariaDB, url: str, path: Path) -> tuple[Round, int]:
+    """`leads import` into an empty campaign, and the leads it made."""
+    imported = 0
+
+    async def work() -> None:
+        nonlocal imported
+        async with Store(Database(url)) as store:
+            stored = await store.campaigns.create(Campaign(0, secrets.token_hex(8)), "benchmark", datetime.now(UTC))
+            leads = open_list(path, stored.campaign, ReadOptions())
+            imported = (await import_list(store, leads, actor="benchmark")).imported
+
+    async def empty() -> None:
+        async with Store(Database(url)) as store:
+            for table in ("discador_contatos", "dialer_lead_phones", "dialer_imports"):
+                await store.database.run(lambda statements, table=table: statements.execute(f"TRUNCATE {table}"))
+
+    asyncio.run(empty())
+    return measured(maria, lambda: asyncio.run(work())), imported
 
 
 def run(rows: int, rounds: int) -> dict[str, Any]:
@@ -125,23 +155,35 @@ def run(rows: int, rounds: int) -> dict[str, Any]:
         write_list(path, rows)
         url = maria.create_database("bench")
         asyncio.run(schema.upgrade(url))
-        loads, imports, imported = [], [], 0
+        sides: dict[str, list[Round]] = {"load_data": [], "leads_import": []}
+        imported = 0
         for _ in range(rounds):
-            loads.append(load_data(maria, "bench", path))
-            seconds, imported = asyncio.run(ours(url, path))
-            imports.append(seconds)
+            sides["load_data"].append(load_data(maria, "bench", path))
+            taken, imported = leads_import(maria, url, path)
+            sides["leads_import"].append(taken)
         size = path.stat().st_size
-    rates = {"load_data": rows / median(loads), "leads_import": rows / median(imports)}
+    found = {
+        side: {
+            "rows_per_second": rows / median(one.seconds for one in taken),
+            "client_microseconds": median(one.client for one in taken) / rows * 1e6,
+            "server_microseconds": median(one.server for one in taken) / rows * 1e6,
+            "rounds": [asdict(one) for one in taken],
+        }
+        for side, taken in sides.items()
+    }
     return {
         "rows": rows,
         "bytes": size,
         "imported": imported,
-        "rounds": rounds,
-        "seconds": {"load_data": loads, "leads_import": imports},
-        "rows_per_second": rates,
-        "ratio": rates["leads_import"] / rates["load_data"],
+        "sides": found,
+        "ratio": found["leads_import"]["rows_per_second"] / found["load_data"]["rows_per_second"],  # type: ignore[operator]
         "peak_mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "at": datetime.now(UTC).isoformat()},
+        "machine": {
+            "cpus": os.cpu_count(),
+            "load": os.getloadavg()[0],
+            "python": platform.python_version(),
+            "at": datetime.now(UTC).isoformat(),
+        },
     }
 
 
@@ -151,13 +193,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     found = [run(rows, options.rounds) for rows in options.rows]
-    print(f"{'rows':>10}  {'LOAD DATA':>12}  {'leads import':>12}  ratio  peak MiB")
+    print(f"{'rows':>9}  {'side':<12}  {'rows/s':>8}  {'client us':>9}  {'server us':>9}")
     for one in found:
-        rates = one["rows_per_second"]
-        print(
-            f"{one['rows']:>10}  {rates['load_data']:>10.0f}/s  {rates['leads_import']:>10.0f}/s  "
-            f"{one['ratio']:>5.2f}  {one['peak_mebibytes']:>8.0f}"
-        )
+        for side, figures in one["sides"].items():
+            print(
+                f"{one['rows']:>9}  {side:<12}  {figures['rows_per_second']:>8.0f}  "
+                f"{figures['client_microseconds']:>9.1f}  {figures['server_microseconds']:>9.1f}"
+            )
+        print(f"{'':>9}  ratio {one['ratio']:.2f}, {one['imported']} leads, peak {one['peak_mebibytes']:.0f} MiB")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "import.json").write_text(json.dumps(found, indent=2) + "\n")
 
