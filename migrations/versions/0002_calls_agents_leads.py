@@ -24,6 +24,7 @@ ADDED_COLUMNS = (
     ("discador_chamadas", "detected_at", "DATETIME(3) NULL INVISIBLE"),
     ("discador_chamadas", "amd_result", "VARCHAR(20) NULL INVISIBLE"),
     ("discador_chamadas", "amd_cause", "VARCHAR(64) NULL INVISIBLE"),
+    ("discador_chamadas", "wish", "VARCHAR(20) NULL INVISIBLE"),
     ("discador_chamadas", "agent_disposition", "VARCHAR(40) NULL INVISIBLE"),
     ("discador_chamadas", "callback_at", "DATETIME(3) NULL INVISIBLE"),
     ("discador_chamadas", "is_success", "TINYINT(1) NULL INVISIBLE"),

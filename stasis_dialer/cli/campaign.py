@@ -21,7 +21,7 @@ from stasis_dialer.cli.campaign_changes import (
 from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.cli.reasons import meaning
 from stasis_dialer.cli.render import json_option, show_list, show_one
-from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, CampaignStatus
+from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, CampaignStatus, DialMode
 from stasis_dialer.core.schedule import is_in_working_hours
 from stasis_dialer.db.campaigns import StoredCampaign
 from stasis_dialer.db.store import Store
@@ -299,6 +299,8 @@ def _check_may_dial(context: Context, campaign: Campaign) -> None:
         raise Refused(f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
     if campaign.mode in RISKY_MODES and not (campaign.safe_harbour_media or context.settings.engine.safe_harbour_media):
         raise Refused(f"mode={campaign.mode} may abandon calls and needs a message: set safe_harbour_media")
+    if campaign.mode is DialMode.BROADCAST and campaign.broadcast.media is None:
+        raise Refused("a broadcast campaign needs its message: set broadcast.media")
     known = [trunk.name for trunk in context.settings.trunks]
     unknown = [name for name in campaign.trunks if name not in known]
     if unknown:

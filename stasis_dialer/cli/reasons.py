@@ -12,6 +12,7 @@ MEANINGS: Final = {
     "agents_taken": "every free agent has a call on the way",
     "no_agents": "no agent is at work for this campaign: logged in and not paused",
     "no_message": "this mode may lose a person, and there is no message for them: set safe_harbour_media",
+    "no_broadcast": "a broadcast needs a message: set broadcast.media",
     "repaying": "the abandonment cap is reached for its window: as good as no risk is taken until it is earned back",
     "hour_spent": "the last hour has taken its part of the abandonment cap: as good as no risk is taken",
     "cap_reached": "the abandonment cap is reached for its window: one line for each free agent only",

@@ -44,6 +44,7 @@ def record(call: Call, app: str, to_utc: Callable[[float], datetime]) -> CallRec
         fault=call.fault,
         amd_result=call.amd_result,
         amd_cause=call.amd_cause,
+        wish=call.wish,
         hangup_cause=call.cause,
         tech_cause=call.tech_cause,
         hung_up_by=call.hung_up_by,

@@ -73,6 +73,8 @@ class Ending:
     is_bridged: bool
     is_machine: bool = False
     """A machine that no agent spoke to, or none should have."""
+    broadcast: Disposition | None = None
+    """How the broadcast came out for who heard it."""
     prompt_seconds: float | None = None
     """How long the network spoke before it ended the call, when that may have been a voicemail prompt."""
     is_given_up_by_us: bool = False
@@ -88,6 +90,8 @@ def classify(ending: Ending) -> Outcome:
         return D.MACHINE, None
     if ending.is_bridged:
         return D.ANSWERED, None
+    if ending.is_answered and ending.broadcast is not None:
+        return ending.broadcast, None
     if ending.is_answered:
         return D.ABANDONED, F.OURS
     if ending.is_given_up_by_us:

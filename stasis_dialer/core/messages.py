@@ -119,7 +119,9 @@ class JoinFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessageEnded(Event):
-    """The message was played to its end, or could not be played."""
+    """The message of this name was played to its end, was stopped, or could not be played."""
+
+    name: str = "message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,12 +463,28 @@ class StopWatching(Command):
 
 @dataclass(frozen=True, slots=True)
 class PlayMessage(Command):
-    """Play this media URI to the leg."""
+    """Play this media URI to the leg; `MessageEnded` of this name follows."""
 
     leg_id: str
     media: str
-    what: str = "message"
+    name: str = "message"
     """Tells this playback from others on the same leg."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopMessage(Command):
+    """Play the message of this name no further."""
+
+    leg_id: str
+    name: str = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeMessage(Command):
+    """Look whether the message of this name still plays; when it does not, `MessageEnded` follows."""
+
+    leg_id: str
+    name: str = "message"
 
 
 @dataclass(frozen=True, slots=True)

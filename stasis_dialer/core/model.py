@@ -11,7 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 from stasis_dialer.core.caller_ids import CallerIds
-from stasis_dialer.core.options import Amd, Choice, Dispositions, Numbers, Recording, Routing
+from stasis_dialer.core.options import Amd, Broadcast, Choice, Dispositions, Numbers, Recording, Routing
 from stasis_dialer.core.trunks import Breaker, Failover
 
 
@@ -35,10 +35,14 @@ class DialMode(StrEnum):
     MANUAL = "manual"
 
 
-LIVE_MODES = (DialMode.PROGRESSIVE, DialMode.POWER, DialMode.PREDICTIVE, DialMode.LEGACY)
-"""Modes that dial for agents by a pacing policy."""
+LIVE_MODES = (DialMode.PROGRESSIVE, DialMode.POWER, DialMode.PREDICTIVE, DialMode.LEGACY, DialMode.BROADCAST)
+"""Modes that dial by a pacing policy: for agents, and broadcast for nobody."""
 RISKY_MODES = frozenset({DialMode.POWER, DialMode.PREDICTIVE, DialMode.LEGACY})
 """Modes that place more calls than agents are free, so that a person may be abandoned."""
+
+
+CERTAIN_MODES = frozenset({DialMode.PREVIEW, DialMode.PROGRESSIVE, DialMode.MANUAL})
+"""Modes in which an agent is there for everyone who answers."""
 
 
 class AbandonWindow(StrEnum):
@@ -120,7 +124,23 @@ class Disposition(StrEnum):
     CONGESTION = "congestion"
     CANCELLED = "cancelled"
     """Given up by us before an answer: shutdown, or a call the pacing withdrew."""
+    MESSAGE_PLAYED = "message_played"
+    """A broadcast message was heard to its end."""
+    PARTLY_PLAYED = "partly_played"
+    """Hung up before the end of a broadcast message."""
+    OPT_OUT = "opt_out"
+    """Asked by a key not to be called again: the number is on the do-not-call list."""
+    CALLBACK = "callback"
+    """Asked by a key to be called back."""
     ERROR = "error"
+
+
+class Wish(StrEnum):
+    """What a person asked for by a key."""
+
+    AGENT = "agent"
+    OPT_OUT = "opt_out"
+    CALLBACK = "callback"
 
 
 class AmdResult(StrEnum):
@@ -182,11 +202,14 @@ class Campaign:
     max_lines_per_agent: float = 10.0
     may_cancel: bool = True
     """Whether calls that rang the lawful time may be given up when no agent will be free for them."""
+    abandoned_lockout_hours: float = 72.0
+    """How long an abandoned number is not dialled by a mode that cannot promise an agent."""
     weight: float = 1.0
     """Share of agents and trunks against other campaigns that want the same ones."""
     default_region: str = "BR"
     """Region in which numbers without a country code are read (ISO 3166-1 alpha-2)."""
     amd: Amd = field(default_factory=Amd)
+    broadcast: Broadcast = field(default_factory=Broadcast)
     numbers: Numbers = field(default_factory=Numbers)
     dispositions: Dispositions = field(default_factory=Dispositions)
     recording: Recording = field(default_factory=Recording)
@@ -314,6 +337,8 @@ class CallRecord:
     amd_result: AmdResult | None = None
     amd_cause: str | None = None
     """The rule that decided, in Asterisk's words (AMDCAUSE) or ours."""
+    wish: Wish | None = None
+    """What the customer asked for by a key of a broadcast."""
     hangup_cause: int | None = None
     tech_cause: int | None = None
     hung_up_by: str | None = None

@@ -52,6 +52,26 @@ class Amd:
     prompt_max_seconds: float = 25.0
 
 
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A campaign without agents: a message, and what the keys do. None: that key does nothing."""
+
+    media: str | None = None
+    agent_digit: str | None = None
+    opt_out_digit: str | None = None
+    callback_digit: str | None = None
+    opt_out_media: str | None = None
+    callback_media: str | None = None
+    key_wait_seconds: float = 5.0
+    agent_wait_seconds: float = 30.0
+    callback_delay_seconds: float = 3600.0
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether any key does something."""
+        return any((self.agent_digit, self.opt_out_digit, self.callback_digit))
+
+
 class Strategy(StrEnum):
     """Who of the agents with the same penalty is asked first."""
 

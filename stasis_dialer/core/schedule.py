@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from stasis_dialer.core.model import Campaign, Disposition, Lead, LeadOutcome, LeadStatus
 from stasis_dialer.core.options import Choice
+
+REACHED: Final = frozenset({Disposition.ANSWERED, Disposition.MESSAGE_PLAYED, Disposition.OPT_OUT})
+"""After these a lead is not dialled again."""
 
 
 @lru_cache(maxsize=256)
@@ -57,7 +61,7 @@ def next_attempt(
     Units: `now` and the result are aware UTC; `attempts` counts those that burned one, this one included.
     Source: the legacy's rule: 30 minutes later, until `max_attempts`; the delay is a setting of the campaign.
     """
-    if disposition is Disposition.ANSWERED or attempts >= lead.max_attempts:
+    if disposition in REACHED or attempts >= lead.max_attempts:
         return None
     return now + timedelta(seconds=campaign.retry_delay_seconds)
 
@@ -72,9 +76,12 @@ def lead_outcome(
     now: datetime,
 ) -> LeadOutcome:
     """What an ended attempt makes of its lead. `lead` is as its reservation left it: this attempt is counted."""
+    if disposition is Disposition.CALLBACK:
+        call_at = now + timedelta(seconds=campaign.broadcast.callback_delay_seconds)
+        return LeadOutcome(lead.id, call_id, LeadStatus.PENDING, str(disposition), call_at, is_callback=True)
     attempts = lead.attempts - 1 if is_attempt_given_back else lead.attempts
     again_at = next_attempt(disposition, attempts, lead, campaign, now)
-    if disposition is Disposition.ANSWERED:
+    if disposition in REACHED:
         status = LeadStatus.COMPLETED
     else:
         status = LeadStatus.FAILED if again_at is None else LeadStatus.PENDING

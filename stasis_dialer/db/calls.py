@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from stasis_dialer.core.caller_ids import bare
-from stasis_dialer.core.model import CallRecord, CallStatus, DisposedCall, Disposition, LeadOutcome, LeadStatus
+from stasis_dialer.core.model import CallRecord, CallStatus, DisposedCall, Disposition, LeadOutcome, LeadStatus, Wish
 from stasis_dialer.core.schedule import disposed_outcome
 from stasis_dialer.db.clock import LegacyClock, utc_text
 from stasis_dialer.db.database import Database, Statements, placeholders
@@ -109,6 +109,7 @@ class Calls:
 
         async def write(statements: Statements) -> None:
             self._write(statements, records, _UNLESS_ENDED)
+            _keep_opt_outs(statements, records)
 
         await self._database.run(write, may_repeat=True)
 
@@ -125,6 +126,7 @@ class Calls:
         async def write(statements: Statements) -> list[str]:
             leads = await self._lock(statements, sorted(outcomes))
             self._write(statements, [record for record, _ in closed], _UNLESS_FINAL)
+            _keep_opt_outs(statements, [record for record, _ in closed])
             mine = [row for row in leads if _is_mine(row, outcomes[row[0]])]
             if mine:
                 moment = max((record.ended_at for record, _ in closed if record.ended_at), default=None)
@@ -321,6 +323,14 @@ class Calls:
         for campaign_id, (processed, successful) in sorted(counts.items()):
             if processed or successful:
                 statements.later(PROCESSED, processed, successful, stamp, campaign_id)
+
+
+def _keep_opt_outs(statements: Statements, records: Sequence[CallRecord]) -> None:
+    """Who asked by a key not to be called again is listed by the same transaction that says so."""
+    for record in records:
+        moment = record.ended_at or record.answered_at
+        if record.wish is Wish.OPT_OUT and moment is not None:
+            list_number(statements, record.number, f"opt-out: {record.call_id}", moment)
 
 
 def _is_mine(row: Sequence[Any], outcome: LeadOutcome) -> bool:

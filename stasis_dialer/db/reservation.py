@@ -12,8 +12,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from stasis_dialer.core.model import CallStatus, Campaign, Disposition, Fault, Lead, LeadStatus, Reservation
-from stasis_dialer.db.clock import utc_text
+from stasis_dialer.core.model import (
+    CERTAIN_MODES,
+    CallStatus,
+    Campaign,
+    Disposition,
+    Fault,
+    Lead,
+    LeadStatus,
+    Reservation,
+)
+from stasis_dialer.db.clock import utc_moment, utc_text
 from stasis_dialer.db.database import Database, Statements, placeholders
 from stasis_dialer.db.dnc import listed_among
 from stasis_dialer.db.rows import LEAD_JSON, lead_from
@@ -59,6 +68,16 @@ PROCESSED = (
     "UPDATE discador_campanhas SET processed_contacts = processed_contacts + %s, "
     "successful_calls = successful_calls + %s, updated_at = COALESCE(%s, updated_at) WHERE id = %s"
 )
+_ABANDONED = (
+    "SELECT JSON_ARRAY(destination_extension, MAX(ended_at)) FROM discador_chamadas "
+    "WHERE destination_extension IN ({numbers}) AND start_time >= %s AND disposition = %s AND ended_at > %s "
+    "GROUP BY destination_extension"
+)
+_POSTPONE = (
+    "UPDATE discador_contatos SET next_attempt = ELT(FIELD(id, {ids}), {ids}), updated_at = %s WHERE id IN ({ids})"
+)
+LONGEST_CALL: Final = timedelta(days=1)
+"""A call that ended within the time began at most so much earlier. Source: `max_call_seconds` is at most a day."""
 _RENEW = (
     "UPDATE discador_contatos FORCE INDEX (ix_dialer_lease) SET reserved_until = %s "
     "WHERE reserved_until IS NOT NULL AND reserved_by = %s AND status = 'calling'"
@@ -146,6 +165,7 @@ class Reservations:
                 leads = await batch.due(wanted)
                 refused, numbers = await batch.sorted_out(leads, to_number)
                 reserved.refused.extend(batch.refuse(refused))
+                numbers = await batch.without_abandoned(numbers)
                 reserved.reservations.extend(batch.take(numbers, new_call_id))
                 if len(leads) < wanted or len(reserved.reservations) >= n:
                     break
@@ -270,6 +290,33 @@ class _Batch:
             if number in listed:
                 refused.append(RefusedLead(lead, "do_not_call", f"on the do-not-call list: number=...{number[-4:]}"))
         return refused, [(lead, number) for lead, number in numbers if number not in listed]
+
+    async def without_abandoned(self, numbers: Sequence[tuple[Lead, str]]) -> list[tuple[Lead, str]]:
+        """The leads whose number was not abandoned lately; the others wait until they may be dialled by such a mode."""
+        hours = self._campaign.abandoned_lockout_hours
+        if not numbers or hours <= 0 or self._campaign.mode in CERTAIN_MODES:
+            return list(numbers)
+        since = self._now - timedelta(hours=hours)
+        rows = await self._statements.rows(
+            _ABANDONED.format(numbers=placeholders(numbers)),
+            *(number for _, number in numbers),
+            self._clock.text(since - LONGEST_CALL),
+            Disposition.ABANDONED.value,
+            utc_text(since),
+        )
+        ended_at = {number: moment for number, ended in rows if (moment := utc_moment(ended)) is not None}
+        again_at = {number: moment + timedelta(hours=hours) for number, moment in ended_at.items()}
+        locked = [(lead.id, again_at[number]) for lead, number in numbers if number in again_at]
+        if locked:
+            ids = [lead_id for lead_id, _ in locked]
+            self._statements.later(
+                _POSTPONE.format(ids=placeholders(ids)),
+                *ids,
+                *(self._clock.text_not_before(at) for _, at in locked),
+                self._clock.text(self._now),
+                *ids,
+            )
+        return [(lead, number) for lead, number in numbers if number not in again_at]
 
     def refuse(self, refused: Sequence[RefusedLead]) -> list[RefusedLead]:
         """Close the refused leads; what they are now."""

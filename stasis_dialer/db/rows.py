@@ -23,6 +23,7 @@ from stasis_dialer.core.model import (
     Lead,
     LeadStatus,
     RefusedTry,
+    Wish,
 )
 from stasis_dialer.db.clock import LegacyClock, utc_moment, utc_text
 
@@ -58,6 +59,7 @@ CALL_COLUMNS: Final = (
     "fault",
     "amd_result",
     "amd_cause",
+    "wish",
     "hangup_cause",
     "tech_cause",
     "hung_up_by",
@@ -157,6 +159,7 @@ def call_values(record: CallRecord, clock: LegacyClock) -> tuple[object, ...]:
         record.fault and record.fault.value,
         record.amd_result and record.amd_result.value,
         record.amd_cause and record.amd_cause[:_NAME_LENGTH],
+        record.wish and record.wish.value,
         _small(record.hangup_cause),
         _small(record.tech_cause),
         record.hung_up_by and record.hung_up_by[:_WORD_LENGTH],
@@ -200,6 +203,7 @@ def call_from(row: Sequence[Any], clock: LegacyClock) -> CallRecord:
         fault=optional_word(Fault, it["fault"]),
         amd_result=optional_word(AmdResult, it["amd_result"]),
         amd_cause=it["amd_cause"],
+        wish=optional_word(Wish, it["wish"]),
         hangup_cause=it["hangup_cause"],
         tech_cause=it["tech_cause"],
         hung_up_by=it["hung_up_by"],

@@ -231,6 +231,7 @@ class CallTable(Base):
     fault: Mapped[str | None] = _added(String(20), nullable=True)
     amd_result: Mapped[str | None] = _added(String(20), nullable=True)
     amd_cause: Mapped[str | None] = _added(String(64), nullable=True)
+    wish: Mapped[str | None] = _added(String(20), nullable=True)
     hangup_cause: Mapped[int | None] = _added(SmallInteger, nullable=True)
     tech_cause: Mapped[int | None] = _added(SmallInteger, nullable=True)
     hung_up_by: Mapped[str | None] = _added(String(20), nullable=True)

@@ -44,6 +44,8 @@ LARGEST_BATCH: Final = 100
 """Leads taken by one transaction."""
 
 
+NOBODY: Final = Roster(0, {}, {})
+"""The agents of a broadcast: it dials without."""
 UNDECIDED: Final = UNANSWERED | {CallState.DETECTING}
 """Where a call may still come to want an agent."""
 
@@ -194,10 +196,11 @@ class Dialer:
                 looks[campaign.id] = Look(
                     campaign, await self._paces.of(campaign, self._trunks.calls_per_second(campaign))
                 )
-        rows = rosters(self._desk.agents(), self._sharers(campaigns, looks), list(looks))
+        for_agents = {id_: look for id_, look in looks.items() if look.campaign.mode is not DialMode.BROADCAST}
+        rows = rosters(self._desk.agents(), self._sharers(campaigns, for_agents), list(for_agents))
         for look in looks.values():
             with self._alone(look.campaign):
-                look.decision = self._decide(look, rows[look.campaign.id])
+                look.decision = self._decide(look, rows.get(look.campaign.id, NOBODY))
                 self._give_up(look.decision)
         decided = {id_: look for id_, look in looks.items() if look.decision is not None}
         room = self._room([look.campaign for look in decided.values()], {i: lk.place for i, lk in decided.items()})
@@ -324,6 +327,8 @@ class Dialer:
             return "trunks_left_alone"
         if campaign.mode in RISKY_MODES and campaign.safe_harbour_media is None:
             return "no_message"
+        if campaign.mode is DialMode.BROADCAST and campaign.broadcast.media is None:
+            return "no_broadcast"
         return None
 
     def _cannot_dial(self, campaign: Campaign, why: str) -> None:

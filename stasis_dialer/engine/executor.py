@@ -49,6 +49,8 @@ class Executor:
             m.Record: self._record,
             m.PauseRecording: self._pause_recording,
             m.ResumeRecording: self._resume_recording,
+            m.StopMessage: self._stop_message,
+            m.ProbeMessage: self._probe_message,
         }
 
     async def execute(self, command: m.Command) -> tuple[m.Event, ...]:
@@ -180,10 +182,23 @@ class Executor:
         await self._try("POST", f"{_channel(leg_id)}/variable", (("variable", name), ("value", value)))
 
     async def _play(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
-        path = f"{_channel(command.leg_id)}/play/{quote(f'{command.leg_id}-{command.what}', safe='')}"
+        path = f"{_channel(command.leg_id)}/play/{_playback(command)}"
         if await self._try("POST", path, (("media", command.media),)):
             return NOTHING
-        return (m.MessageEnded(),)
+        return (m.MessageEnded(command.name),)
+
+    async def _stop_message(self, command: m.StopMessage) -> tuple[m.Event, ...]:
+        await self._try("DELETE", f"/playbacks/{_playback(command)}")
+        return NOTHING
+
+    async def _probe_message(self, command: m.ProbeMessage) -> tuple[m.Event, ...]:
+        try:
+            await self._transport.request("GET", f"/playbacks/{_playback(command)}")
+        except AriNotFound:
+            return (m.MessageEnded(command.name),)
+        except (AriError, AriUnavailable):
+            return NOTHING
+        return NOTHING
 
     async def _start_music(self, command: m.StartMusic) -> tuple[m.Event, ...]:
         await self._try("POST", f"{_channel(command.leg_id)}/moh")
@@ -249,6 +264,11 @@ class Executor:
             log.warning("request-failed", method=method, path=path, why=str(error))
             return False
         return True
+
+
+def _playback(command: m.PlayMessage | m.StopMessage | m.ProbeMessage) -> str:
+    """The playback's id, quoted: the leg's id and the message's name."""
+    return quote(f"{command.leg_id}-{command.name}", safe="")
 
 
 def _channel(leg_id: str) -> str:

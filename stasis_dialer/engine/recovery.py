@@ -20,8 +20,15 @@ from stasis_dialer.ari import AriError, Transport
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent, found_again
 from stasis_dialer.core.call import JOIN_SECONDS, RING_SLACK_SECONDS, Call, CallState, TrunkTry
+from stasis_dialer.core.call.broadcast import (
+    CONFIRMATION,
+    CONFIRMATION_SECONDS,
+    LONGEST_MESSAGE_SECONDS,
+    MESSAGE_PLAYED,
+    WANTS_AGENT,
+)
 from stasis_dialer.core.call.screening import DIALPLAN_SECONDS
-from stasis_dialer.core.model import AgentSession, AgentState, CallRecord, Campaign, Lead
+from stasis_dialer.core.model import AgentSession, AgentState, CallRecord, Campaign, DialMode, Lead
 from stasis_dialer.core.options import AmdMode
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
@@ -38,6 +45,10 @@ log = structlog.get_logger(__name__)
 
 UNKNOWN_SECONDS: Final = 60.0
 """After so long a reservation that nobody here knows is not on its way any more: statements end in half of it."""
+
+
+PLAYED_IN: Final = {CallState.PLAYING: m.PlayMessage("", "").name, CallState.CONFIRMING: CONFIRMATION}
+"""What plays in a state."""
 
 
 class OpenCalls(Protocol):
@@ -214,6 +225,13 @@ class Recovery:
             self._post(call.call_id, m.Joined(bridge))
         if call.state in (CallState.SAFE_HARBOUR, CallState.LEAVING_MESSAGE):
             self._post(call.call_id, m.MessageEnded())
+        self._look_for_message(call)
+
+    def _look_for_message(self, call: Call) -> None:
+        """A message that ended unheard."""
+        actor, name = self._dispatcher.find(call.call_id), PLAYED_IN.get(call.state)
+        if actor is not None and name is not None:
+            self._dispatcher.apply(actor, actor.machine, (m.ProbeMessage(call.leg_id, name),))
 
     def _catch_up_detection(self, call: Call, channel: Mapping[str, Any]) -> None:
         """A leg that came back from the dialplan unheard tells by its variables what was found there."""
@@ -244,6 +262,8 @@ class Recovery:
                 self._post(call.call_id, m.AgentLost(call.agent))
             else:
                 self._recorder.found_again(call, seen.channels)
+        elif call.state in PLAYED_IN:
+            self._look_for_message(call)
         elif call.state in (CallState.DETECTING, CallState.AWAITING_BEEP):
             self._catch_up_detection(call, seen.channels[call.leg_id])
         elif call.state is CallState.ORIGINATING:
@@ -352,6 +372,7 @@ def revive_call(
         detected_at=mark(record.detected_at),
         amd_result=record.amd_result,
         amd_cause=record.amd_cause,
+        wish=record.wish,
         agent_disposition=record.agent_disposition,
         callback_at=record.callback_at,
         timeline=(*((at(moment), what) for moment, what in record.timeline), (now, "recovered")),
@@ -400,10 +421,26 @@ def _revive_answered(call: Call, channel: Mapping[str, Any], now: float) -> Call
     if is_undecided and (is_in_dialplan or variables.get("AMDSTATUS")):
         deadline = now + amd.total_analysis_seconds + DIALPLAN_SECONDS
         return replace(call, state=CallState.DETECTING, deadline=deadline)
+    if call.campaign.mode is DialMode.BROADCAST:
+        return _revive_broadcast(call, now)
     since = call.waits_since if call.waits_since is not None else call.answered_at
     assert since is not None
-    deadline = max(now, since + call.campaign.answer_deadline_seconds)
+    deadline = max(now, since + call.patience_seconds)
     return replace(call, state=CallState.QUEUED, waits_since=since, deadline=deadline)
+
+
+def _revive_broadcast(call: Call, now: float) -> Call:
+    """The message goes on, or its answer to a key does, or the wait for the agent that was asked for."""
+    asked_at = next((at for at, what in call.timeline if what == WANTS_AGENT), None)
+    began = replace(call, message_began_at=call.answered_at)
+    if asked_at is not None:
+        deadline = max(now, asked_at + call.patience_seconds)
+        return replace(began, state=CallState.QUEUED, waits_since=asked_at, deadline=deadline)
+    if call.wish is not None:
+        return replace(began, state=CallState.CONFIRMING, deadline=now + CONFIRMATION_SECONDS)
+    played_at = next((at for at, what in call.timeline if what == MESSAGE_PLAYED), None)
+    deadline = now + LONGEST_MESSAGE_SECONDS
+    return replace(began, state=CallState.PLAYING, message_played_at=played_at, deadline=deadline)
 
 
 def revive_agent(

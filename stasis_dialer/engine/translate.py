@@ -63,7 +63,7 @@ def _destroyed(event: Any) -> Heard | None:
 
 def _playback_finished(event: Any) -> Heard | None:
     kind, _, leg_id = event.playback.target_uri.partition(":")
-    return (leg_id, m.MessageEnded()) if kind == "channel" else None
+    return (leg_id, m.MessageEnded(event.playback.id.removeprefix(f"{leg_id}-"))) if kind == "channel" else None
 
 
 def _talking_started(event: Any) -> Heard | None:

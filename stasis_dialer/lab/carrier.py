@@ -165,6 +165,17 @@ class Carrier:
         for name, value in ((f"TONE_{national}", hertz), (f"EARS_{national}", ears)):
             self.asterisk.ari.post("asterisk/variable", variable=name, value=str(value or ""))
 
+    def press(self, channel_name: str, keys: str) -> None:
+        """Whoever is on this channel of the carrier presses keys."""
+        self.asterisk.ari.post(
+            "channels",
+            {"KEYS": keys, "TARGET": channel_name},
+            endpoint="Local/wait@keys",
+            context="keys",
+            extension="press",
+            priority=1,
+        )
+
     def channels(self) -> list[dict[str, Any]]:
         """The carrier's channels now, phones included, as ARI describes them."""
         channels: list[dict[str, Any]] = self.asterisk.ari.get("channels")

@@ -121,6 +121,39 @@ class CallerIdSettings(Group):
     """For each number, in the campaign's time zone; when all have had theirs, the campaign waits; null: no cap."""
 
 
+KEY: Final = r"^[0-9*#]$"
+
+
+class BroadcastSettings(Group):
+    """Broadcast mode: a message without agents, and what the keys do."""
+
+    core: ClassVar[type[Any]] = options.Broadcast
+
+    media: str | None = Field(default=None, pattern=MEDIA)
+    """The message, as an ARI media URI; a broadcast campaign does not dial without."""
+    agent_digit: str | None = Field(default=None, pattern=KEY)
+    """Key that asks for an agent of the campaign; null: none."""
+    opt_out_digit: str | None = Field(default=None, pattern=KEY)
+    """Key that puts the number on the do-not-call list of all campaigns, for ever."""
+    callback_digit: str | None = Field(default=None, pattern=KEY)
+    """Key that asks to be called again after `callback_delay_seconds`, whatever attempts are left."""
+    opt_out_media: str | None = Field(default=None, pattern=MEDIA)
+    """What is said to whom opts out; null: hung up at once."""
+    callback_media: str | None = Field(default=None, pattern=MEDIA)
+    key_wait_seconds: float = Field(default=5.0, ge=0, le=60)
+    """How long a key counts after the end of the message."""
+    agent_wait_seconds: float = Field(default=30.0, gt=0, le=600)
+    """How long who asked for an agent may wait for one; then it is an abandoned call."""
+    callback_delay_seconds: float = Field(default=3600.0, ge=60, le=30 * 86_400)
+
+    @model_validator(mode="after")
+    def _has_different_keys(self) -> BroadcastSettings:
+        keys = [key for key in (self.agent_digit, self.opt_out_digit, self.callback_digit) if key is not None]
+        if len(set(keys)) < len(keys):
+            raise ValueError("one key cannot do two things: agent_digit, opt_out_digit, callback_digit")
+        return self
+
+
 class NumberSettings(Group):
     """Which numbers may be imported and dialled, and how short ones are completed."""
 
@@ -271,11 +304,22 @@ class CampaignSettings(Strict):
     weight: float = Field(default=1.0, gt=0, le=1000)
     """Share of agents and trunks against other campaigns that want the same ones."""
     default_region: str = Field(default="BR", pattern=r"^[A-Z]{2}$")
+    abandoned_lockout_hours: float = Field(default=72.0, ge=0, le=8760)
+    """How long a number that was abandoned, by any campaign, is dialled only where an agent is certain: not by power,
+    predictive, legacy or broadcast. 0: no such time. Source: Ofcom's statement of policy on persistent misuse, 72 h.
+    """
     amd: AmdSettings = AmdSettings()
+    broadcast: BroadcastSettings = BroadcastSettings()
     numbers: NumberSettings = NumberSettings()
     dispositions: DispositionSettings = DispositionSettings()
     recording: RecordingSettings = RecordingSettings()
     routing: RoutingSettings = RoutingSettings()
+
+    @model_validator(mode="after")
+    def _can_detect(self) -> CampaignSettings:
+        if self.mode is DialMode.BROADCAST and self.amd.mode is options.AmdMode.TALK_DETECT:
+            raise ValueError("broadcast needs amd.mode off or dialplan: its message speaks while talk_detect listens")
+        return self
 
 
 class CampaignFile(Strict):

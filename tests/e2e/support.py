@@ -70,6 +70,15 @@ CALL_COLUMNS = ", ".join(CallTable.__table__.columns.keys())
 LEAD_COLUMNS = ", ".join(LeadTable.__table__.columns.keys())
 """By name: the columns that are ours do not show in `SELECT *`, so that the old panel never meets them."""
 
+AFTER_AN_ANSWER = (
+    "answered",
+    "abandoned",
+    "machine",
+    "message_played",
+    "partly_played",
+    "opt_out",
+    "callback",
+)
 DISPOSITIONS = {
     Fate.HUMAN: Disposition.ANSWERED,
     Fate.MACHINE: Disposition.ANSWERED,
@@ -516,9 +525,9 @@ class Ledger:
             apart = abs((here.replace(tzinfo=UTC) - there).total_seconds())
             if apart > apart_seconds:
                 found.append(f"{name}: answer times are {apart:.3f} s apart")
-        if there is None and row["disposition"] in ("answered", "abandoned", "machine"):
+        if there is None and row["disposition"] in AFTER_AN_ANSWER:
             found.append(f"{name}: {row['disposition']} and never answered")
-        if there is not None and row["disposition"] not in ("answered", "abandoned", "machine"):
+        if there is not None and row["disposition"] not in AFTER_AN_ANSWER:
             found.append(f"{name}: answered and {row['disposition']}")
         return found
 
@@ -651,6 +660,11 @@ class Stage:
         for channel in self.customers(*(states or ("Up",))):
             with contextlib.suppress(AriRefused):
                 ari.delete(f"channels/{channel['id']}", reason="normal")
+
+    def customers_press(self, keys: str) -> None:
+        """Every customer whose call was answered presses these keys."""
+        for channel in self.customers("Up"):
+            self.lab.carrier.press(channel["name"], keys)
 
     def talking(self) -> list[tuple[str, set[str]]]:
         """The bridges in which a customer is with somebody."""

@@ -12,6 +12,8 @@ DIALPLAN, TALK = Amd(AmdMode.DIALPLAN), Amd(AmdMode.TALK_DETECT)
 HUMANS = [number(Fate.HUMAN, talk=6, serial=serial) for serial in range(2)]
 MACHINES = [number(Fate.MACHINE, serial=serial) for serial in range(2)]
 PROMPT = number(Fate.VOICEMAIL_PROMPT, serial=1)
+PATIENT = Amd(AmdMode.DIALPLAN, initial_silence_seconds=8.0, total_analysis_seconds=20.0)
+"""Silence is listened to for longer than a dialer takes to start."""
 MEDIA = "sound:beep"
 """Short, and there in every Asterisk."""
 
@@ -110,7 +112,7 @@ def test_given_the_dialer_is_away_during_detection_when_it_is_back_then_the_pers
     with stage.lab.ari_proxy() as proxy:
         dialer = stage.dialer(ari={"url": proxy.url}).start()
         dialer.log_in("1001")
-        stage.ledger.campaign([number(Fate.HUMAN, talk=7, serial=21)], max_attempts=1, amd=DIALPLAN)
+        stage.ledger.campaign([number(Fate.DEAD_AIR, talk=8, serial=21)], max_attempts=1, amd=PATIENT)
         wait_for(lambda: any(row["answered_at"] for row in stage.ledger.calls()), "the answer to be written")
         if is_killed:
             dialer.kill()
@@ -120,5 +122,6 @@ def test_given_the_dialer_is_away_during_detection_when_it_is_back_then_the_pers
             proxy.restore()
         (row,) = truth(stage).values()
         assert (row["disposition"], row["source_extension"]) == ("answered", "1001")
+        assert (row["amd_result"], row["amd_cause"][:14]) == ("not_sure", "INITIALSILENCE")
         dialer.log_all_out()
         assert dialer.stop() == 0

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from stasis_dialer.cli.reasons import MEANINGS
+from stasis_dialer.core.call import CallState
 from stasis_dialer.core.model import RISKY_MODES, Campaign, CampaignStatus, DialMode, Disposition, LeadStatus
+from stasis_dialer.core.options import Amd, AmdMode, Broadcast
 from stasis_dialer.core.pacing import PacingDecision, PacingView
 from tests.engine.floor import TRUNK, Floor, number, on_the_floor
 from tests.property.switchboard import Person
@@ -498,5 +500,78 @@ def test_given_one_campaign_has_no_leads_then_the_other_has_all_the_agents() -> 
         await asyncio.sleep(2.5)
         assert floor.placed(empty) == 0
         assert floor.placed(full) == 4
+
+    on_the_floor(story)
+
+
+OFFER = Broadcast("sound:offer")
+
+
+def test_given_a_broadcast_then_it_dials_without_agents_up_to_its_channels_and_leads_are_done_with() -> None:
+    async def story(floor: Floor) -> None:
+        campaign = await floor.campaign(leads=12, mode=DialMode.BROADCAST, broadcast=OFFER, max_channels=5)
+        floor.start()
+        await asyncio.sleep(2.0)
+        assert floor.placed() == 5
+        await asyncio.sleep(60.0)
+        assert floor.outcomes(campaign) == [Disposition.MESSAGE_PLAYED] * 12
+        assert {lead.status for lead in floor.store.rows.values()} == {LeadStatus.COMPLETED}
+
+    on_the_floor(story)
+
+
+def test_given_a_broadcast_without_a_message_then_nothing_is_dialled_and_it_says_so() -> None:
+    async def story(floor: Floor) -> None:
+        campaign = await floor.campaign(leads=5, mode=DialMode.BROADCAST)
+        floor.start()
+        await asyncio.sleep(10.0)
+        assert (floor.placed(), await written(floor, campaign)) == (0, ["no_broadcast"])
+
+    on_the_floor(story)
+
+
+def test_given_a_broadcast_beside_a_progressive_campaign_then_the_agents_are_all_for_the_other() -> None:
+    async def story(floor: Floor) -> None:
+        await floor.campaign(leads=3, mode=DialMode.BROADCAST, broadcast=OFFER, max_channels=1)
+        other = await floor.campaign(leads=10, name="summer")
+        await floor.agents("1001", "1002", "1003")
+        floor.start()
+        await asyncio.sleep(2.0)
+        assert floor.placed(other) == 3
+
+    on_the_floor(story)
+
+
+def test_given_broadcasting_when_the_process_is_killed_then_the_next_one_ends_the_calls_as_they_were() -> None:
+    async def story(floor: Floor) -> None:
+        floor.anybody = Person(picks_up_after=3.0)
+        campaign = await floor.campaign(leads=1, mode=DialMode.BROADCAST, broadcast=OFFER)
+        floor.start()
+        await asyncio.sleep(4.5)
+        assert [call.state for call in floor.calls.all()] == [CallState.PLAYING]
+        await floor.is_killed()
+        await asyncio.sleep(10.0)
+        later = await floor.starts_again()
+        await asyncio.sleep(10.0)
+        assert later.outcomes(campaign) == [Disposition.MESSAGE_PLAYED]
+
+    on_the_floor(story)
+
+
+def test_given_detection_when_the_process_is_killed_in_it_then_the_next_one_hears_the_verdict() -> None:
+    async def story(floor: Floor) -> None:
+        floor.anybody = Person(picks_up_after=3.0, hangs_up_after=60.0)
+        campaign = await floor.campaign(leads=1, amd=Amd(AmdMode.DIALPLAN))
+        await floor.agents("1001")
+        floor.start()
+        await asyncio.sleep(3.5)
+        assert [call.state for call in floor.calls.all()] == [CallState.DETECTING]
+        await floor.is_killed()
+        later = await floor.starts_again()
+        (found,) = later.calls.all()
+        assert found.state is CallState.DETECTING
+        await asyncio.sleep(120.0)
+        assert len(later.outcomes(campaign)) == 1
+        assert later.outcomes(campaign)[0] in (Disposition.ANSWERED, Disposition.MACHINE)
 
     on_the_floor(story)

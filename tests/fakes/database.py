@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from stasis_dialer.core.model import (
+    CERTAIN_MODES,
     AgentSession,
     AgentState,
     CallRecord,
@@ -31,6 +32,7 @@ from stasis_dialer.core.model import (
     LeadOutcome,
     LeadStatus,
     Reservation,
+    Wish,
 )
 from stasis_dialer.core.schedule import disposed_outcome
 from stasis_dialer.db.agents import MAX_EXTENSION, PanelRow, StateInterval
@@ -232,6 +234,10 @@ class MemoryLeads(_Repository):
                     self._store.count(campaign.id, processed=1)
                     reserved.refused.append(RefusedLead(closed, why.result, str(why)))
                     continue
+                locked_until = self._locked_until(number, campaign, now)
+                if locked_until is not None:
+                    self._store.change_lead(lead.id, next_attempt_at=_next_whole_second(locked_until))
+                    continue
                 taken = self._store.change_lead(
                     lead.id,
                     status=LeadStatus.CALLING,
@@ -310,6 +316,18 @@ class MemoryLeads(_Repository):
             raise _NotNow("do_not_call", "on the do-not-call list")
         return number
 
+    def _locked_until(self, number: str, campaign: Campaign, now: datetime) -> datetime | None:
+        time = timedelta(hours=campaign.abandoned_lockout_hours)
+        if campaign.mode in CERTAIN_MODES or not time:
+            return None
+        lost = [
+            record.ended_at
+            for record in self._store.records.values()
+            if record.number == number and record.disposition is Disposition.ABANDONED and record.ended_at
+        ]
+        latest = max((at for at in lost if at > now - time), default=None)
+        return None if latest is None else latest + time
+
     def _close_call(self, call_id: str, now: datetime) -> CallRecord | None:
         record = self._store.records.get(call_id)
         if record is not None and record.status is not CallStatus.FINISHED:
@@ -339,6 +357,7 @@ class MemoryCalls(_Repository):
                 stored = self._store.records.get(record.call_id)
                 if stored is None or stored.status is not CallStatus.FINISHED:
                     self._store.records[record.call_id] = _stored(record, stored)
+                self._keep_opt_out(record)
 
         self._store.commit(write)
 
@@ -350,11 +369,16 @@ class MemoryCalls(_Repository):
                 is_final = stored is not None and stored.status is CallStatus.FINISHED
                 if stored is None or not is_final or (stored.is_end_estimated and not record.is_end_estimated):
                     self._store.records[record.call_id] = _stored(record, stored)
+                self._keep_opt_out(record)
                 if outcome is not None and not self._close(record, outcome):
                     taken_by_others.append(record.call_id)
             return taken_by_others
 
         return self._store.commit(write)
+
+    def _keep_opt_out(self, record: CallRecord) -> None:
+        if record.wish is Wish.OPT_OUT:
+            self._store.listed[record.number, None] = DoNotCall(record.number, None, f"opt-out: {record.call_id}")
 
     async def caller_id_counts(self, since: datetime) -> dict[str, int]:
         def count() -> dict[str, int]:

@@ -42,6 +42,7 @@ class Channel:
     app: str = ""
     """The application it is in; kept while it is in the dialplan."""
     is_in_dialplan: bool = False
+    playing: str = ""
     variables: dict[str, str] = field(default_factory=dict)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     listens_to: str | None = None
@@ -200,14 +201,30 @@ class Switchboard:
     def _PlayMessage(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
         channel = self.channels.get(command.leg_id)
         if channel is None or channel.is_in_dialplan:
-            return (m.MessageEnded(),)
-        self._later(channel, 4.0, lambda: self._tell(channel.id, m.MessageEnded()))
+            return (m.MessageEnded(command.name),)
+        channel.playing = command.name
+        self._later(channel, 4.0, lambda: self._played(channel, command.name))
         return ()
 
     def _StartMusic(self, command: m.StartMusic) -> tuple[m.Event, ...]:
         return ()
 
     _StopMusic = _StartMusic
+
+    def _StopMessage(self, command: m.StopMessage) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if channel is not None:
+            self._played(channel, command.name)
+        return ()
+
+    def _ProbeMessage(self, command: m.ProbeMessage) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        return () if channel is not None and channel.playing == command.name else (m.MessageEnded(command.name),)
+
+    def _played(self, channel: Channel, name: str) -> None:
+        if channel.playing == name:
+            channel.playing = ""
+            self._tell(channel.id, m.MessageEnded(name))
 
     def _TakeOut(self, command: m.TakeOut) -> tuple[m.Event, ...]:
         channel = self.channels.get(command.leg_id)

@@ -27,6 +27,7 @@ from stasis_dialer.core.model import (
     CallRecord,
     Campaign,
     ConnectMode,
+    DialMode,
     DisposedCall,
     Lead,
     LeadOutcome,
@@ -37,6 +38,7 @@ from stasis_dialer.core.model import (
 from stasis_dialer.core.options import (
     Amd,
     AmdMode,
+    Broadcast,
     Choice,
     Dispositions,
     MachineAction,
@@ -88,7 +90,7 @@ class Deed:
 DEEDS = ("call",) * 12 + ("log_in", "phone_logs_in", "log_out", "pause", "unpause", "wrap_up_done")
 DEEDS += ("pause_recording", "resume_recording")
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
-DEEDS += ("dispose", "key", "keys")
+DEEDS += ("dispose", "key", "keys", "customer_presses")
 CHOICES = (Choice("sale", "1", success=True), Choice("later", "2", callback=True), Choice("robot", "3", machine=True))
 MANNERS = (Manners(), Manners("sound:beep", has_music=True), Manners("sound:beep", True, may_call_back=True))
 FORCED = Dispositions(CHOICES, is_forced=True, max_wrap_up_seconds=20.0, default="robot")
@@ -112,6 +114,8 @@ campaigns = st.builds(
     wrap_up_seconds=st.sampled_from([0.0, 0.0, 3.0, 20.0]),
     agent_ring_seconds=st.sampled_from([2.0, 10.0]),
     max_call_seconds=st.just(120.0),
+    mode=st.sampled_from([DialMode.PROGRESSIVE, DialMode.PROGRESSIVE, DialMode.BROADCAST]),
+    broadcast=st.sampled_from([Broadcast("sound:offer"), Broadcast("sound:offer", "1", "9", "2", "sound:removed")]),
     amd=st.builds(
         Amd,
         st.sampled_from([AmdMode.OFF, AmdMode.OFF, *AmdMode]),
@@ -350,6 +354,11 @@ class World:
         agent = self.desk.find(extension)
         if agent is not None and agent.leg_id is not None:
             self.board.end(agent.leg_id, 16)
+
+    def _customer_presses(self, deed: Deed, extension: str) -> None:
+        if self.placed:
+            call_id = self.placed[-1 - deed.who % len(self.placed)]
+            self._hear(call_id, m.DigitPressed(self.random.choice("1925")))
 
     def _customer_hangs_up(self, deed: Deed, extension: str) -> None:
         if self.placed:

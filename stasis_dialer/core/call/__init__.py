@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import dialling, ending, meeting, recorded, rerouting, screening
+from stasis_dialer.core.call import broadcast, dialling, ending, meeting, recorded, rerouting, screening
 from stasis_dialer.core.call.state import (
     AGENT_WANTED,
     CLOSING_SECONDS,
@@ -115,6 +115,15 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.BRIDGED, m.LegGone): ending.gone,
     (S.BRIDGED, m.DeadlineReached): ending.over,
     (S.BRIDGED, m.StopRequested): ending.stopped,
+    (S.PLAYING, m.MessageEnded): broadcast.message_over,
+    (S.PLAYING, m.DigitPressed): broadcast.key_pressed,
+    (S.PLAYING, m.LegGone): ending.gone,
+    (S.PLAYING, m.DeadlineReached): ending.over,
+    (S.PLAYING, m.StopRequested): ending.stopped,
+    (S.CONFIRMING, m.MessageEnded): broadcast.confirmed,
+    (S.CONFIRMING, m.LegGone): ending.gone,
+    (S.CONFIRMING, m.DeadlineReached): ending.over,
+    (S.CONFIRMING, m.StopRequested): ending.stopped,
     (S.AWAITING_BEEP, m.Parted): screening.parted,
     (S.AWAITING_BEEP, m.SilenceHeard): screening.silence,
     (S.AWAITING_BEEP, m.DialplanRefused): screening.no_way_to_the_beep,

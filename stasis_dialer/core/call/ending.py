@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.call import broadcast
 from stasis_dialer.core.call.state import (
     AGENT_WANTED,
     CLOSING_SECONDS,
@@ -80,6 +81,7 @@ def gone(call: Call, event: m.Event, now: float) -> Step:
             is_answered=call.answered_at is not None,
             is_bridged=call.bridged_at is not None,
             is_machine=call.is_for_nobody or (call.is_machine and call.bridged_at is None),
+            broadcast=_broadcast_outcome(call),
             prompt_seconds=_prompt_seconds(call, now),
             is_given_up_by_us=is_ours,
             is_rung_out=call.is_rung_out,
@@ -115,6 +117,11 @@ def as_last_try(call: Call, now: float) -> Step:
         )
     )
     return finish(evolve(call, cause=tried.cause, tech_cause=tried.tech_cause), now, disposition, fault)
+
+
+def _broadcast_outcome(call: Call) -> Disposition | None:
+    """A broadcast that began; who hung up during detection was kept waiting as in any other mode."""
+    return None if call.message_began_at is None else broadcast.outcome(call)
 
 
 def _prompt_seconds(call: Call, now: float) -> float | None:

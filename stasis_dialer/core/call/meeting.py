@@ -14,7 +14,14 @@ from stasis_dialer.core.call.state import (
     marked,
 )
 from stasis_dialer.core.evolve import evolve
+from stasis_dialer.core.model import Wish
 from stasis_dialer.core.options import RecordingMode
+
+
+def wait_for_agent(call: Call, now: float) -> Step:
+    """The abandon clock begins."""
+    queued = evolve(call, state=S.QUEUED, waits_since=now, deadline=now + call.patience_seconds)
+    return queued, (m.TellSought(), m.SeekAgent(), m.Save())
 
 
 def agent_reserved(call: Call, event: m.Event, now: float) -> Step:
@@ -39,7 +46,7 @@ def agent_ready(call: Call, event: m.Event, now: float) -> Step:
     if options.mode is not RecordingMode.ALL or options.announcement is None or call.is_announced:
         return _join(offering, now)
     announcing = marked(offering, now, "announced", is_announced=True, deadline=now + ANNOUNCEMENT_SECONDS)
-    return announcing, (m.PlayMessage(call.leg_id, options.announcement, "announcement"),)
+    return announcing, (*_quiet(call), m.PlayMessage(call.leg_id, options.announcement, "announcement"))
 
 
 def announced(call: Call, event: m.Event, now: float) -> Step:
@@ -54,7 +61,8 @@ def is_announcing(call: Call) -> bool:
 
 def _join(call: Call, now: float) -> Step:
     assert call.bridge_id is not None
-    return evolve(call, is_joining=True, deadline=now + JOIN_SECONDS), (m.Join(call.leg_id, call.bridge_id),)
+    joining = evolve(call, is_joining=True, deadline=now + JOIN_SECONDS)
+    return joining, (*_quiet(call), m.Join(call.leg_id, call.bridge_id))
 
 
 def joined(call: Call, event: m.Event, now: float) -> Step:
@@ -94,7 +102,7 @@ def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
     """Back to the queue under the deadline that began with the first wait; when it is over, that was the last agent."""
     since = call.waits_since if call.waits_since is not None else call.answered_at
     assert since is not None
-    deadline = since + call.campaign.answer_deadline_seconds
+    deadline = since + call.patience_seconds
     queued = evolve(
         call,
         state=S.QUEUED,
@@ -137,4 +145,9 @@ def _give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
         closing, commands = close(withdrawn, now, by="dialer")
         return closing, (m.WithdrawSeek(is_agent_broken), *commands)
     playing = evolve(withdrawn, state=S.SAFE_HARBOUR, deadline=now + MESSAGE_SECONDS)
-    return playing, (m.WithdrawSeek(is_agent_broken), m.PlayMessage(call.leg_id, media))
+    return playing, (m.WithdrawSeek(is_agent_broken), *_quiet(call), m.PlayMessage(call.leg_id, media))
+
+
+def _quiet(call: Call) -> tuple[m.Command, ...]:
+    """Who asked for an agent by a key waits with music."""
+    return (m.StopMusic(call.leg_id),) if call.wish is Wish.AGENT else ()

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.call import broadcast, meeting
 from stasis_dialer.core.call.state import AGENT_WANTED, JOIN_SECONDS, LOST, Call, S, Step, close, marked, trunk_works
 from stasis_dialer.core.evolve import evolve
-from stasis_dialer.core.model import AmdResult
+from stasis_dialer.core.model import AmdResult, DialMode
 from stasis_dialer.core.options import Amd, AmdMode, MachineAction
 
 AMD_CONTEXT: Final = "sd-amd"
@@ -31,18 +32,18 @@ def answered(call: Call, event: m.Event, now: float) -> Step:
         deadline = now + amd.total_analysis_seconds + DIALPLAN_SECONDS
         detecting = evolve(up, state=S.DETECTING, deadline=deadline)
         return detecting, (m.SendToDialplan(call.leg_id, AMD_CONTEXT), m.TellAnswered(), m.Save(), *told)
-    queued, commands = wait_for_agent(up, now)
+    queued, commands = meet(up, now)
     if amd.mode is AmdMode.TALK_DETECT:
         watch = m.WatchTalking(call.leg_id, amd.after_greeting_silence_seconds, amd.silence_threshold)
         commands = (*commands, watch, m.Remind(amd.initial_silence_seconds, m.VerdictDue(is_talking=False)))
     return queued, (m.TellAnswered(), *commands, *told)
 
 
-def wait_for_agent(call: Call, now: float) -> Step:
-    """The abandon clock begins."""
-    deadline = now + call.campaign.answer_deadline_seconds
-    queued = evolve(call, state=S.QUEUED, waits_since=now, deadline=deadline)
-    return queued, (m.TellSought(), m.SeekAgent(), m.Save())
+def meet(call: Call, now: float) -> Step:
+    """A person is there: an agent is sought, or the broadcast begins."""
+    if call.campaign.mode is DialMode.BROADCAST:
+        return broadcast.begin(call, now)
+    return meeting.wait_for_agent(call, now)
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ def _judge(call: Call, now: float, result: AmdResult, cause: str) -> Step:
         after, commands = _machine_found(known, now)
         return after, (*told, *commands, m.Save())
     if call.state is S.DETECTING:
-        after, commands = wait_for_agent(known, now)
+        after, commands = meet(known, now)
         return after, (*told, *commands)
     return known, (*told, m.Save())
 

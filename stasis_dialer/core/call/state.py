@@ -10,7 +10,7 @@ from typing import Final
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.evolve import evolve
-from stasis_dialer.core.model import AmdResult, Campaign, Direction, Disposition, Fault, Lead, Trunk
+from stasis_dialer.core.model import AmdResult, Campaign, DialMode, Direction, Disposition, Fault, Lead, Trunk, Wish
 from stasis_dialer.core.options import MachineAction
 
 CREATE_SECONDS: Final = 10.0
@@ -40,6 +40,8 @@ class CallState(StrEnum):
     QUEUED = "queued"
     OFFERING = "offering"
     BRIDGED = "bridged"
+    PLAYING = "playing"
+    CONFIRMING = "confirming"
     AWAITING_BEEP = "awaiting_beep"
     LEAVING_MESSAGE = "leaving_message"
     SAFE_HARBOUR = "safe_harbour"
@@ -90,6 +92,10 @@ class Call:
     detected_at: float | None = None
     amd_result: AmdResult | None = None
     amd_cause: str | None = None
+    message_began_at: float | None = None
+    message_played_at: float | None = None
+    """When a broadcast message had been heard to its end."""
+    wish: Wish | None = None
     talk_started_at: float | None = None
     """The first utterance, where the speech itself is watched."""
     given_up_at: float | None = None
@@ -133,6 +139,13 @@ class Call:
     def leg_id(self) -> str:
         """The customer's channel: the first try's has the attempt's id."""
         return self.later_leg_id or self.call_id
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long the customer may wait for an agent; one who asked for it by a key has more time."""
+        if self.campaign.mode is DialMode.BROADCAST:
+            return self.campaign.broadcast.agent_wait_seconds
+        return self.campaign.answer_deadline_seconds
 
     @property
     def is_machine(self) -> bool:

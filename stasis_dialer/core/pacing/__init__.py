@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from stasis_dialer.core.model import DialMode
+from stasis_dialer.core.pacing.broadcast import BroadcastPacer
 from stasis_dialer.core.pacing.legacy import LegacyPacer
 from stasis_dialer.core.pacing.messages import PacingDecision, PacingEvent, PacingLimits, PacingView
 from stasis_dialer.core.pacing.power import PowerPacer
@@ -51,6 +52,7 @@ _PACERS: Mapping[DialMode, Callable[[PacingLimits], Pacer]] = {
     DialMode.POWER: PowerPacer,
     DialMode.LEGACY: LegacyPacer,
     DialMode.PREDICTIVE: PredictivePacer,
+    DialMode.BROADCAST: BroadcastPacer,
 }
 
 

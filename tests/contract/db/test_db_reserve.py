@@ -1,8 +1,18 @@
 """A lead is taken once, in its order, with its attempt; what may not be dialled is closed and out of the way."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from stasis_dialer.core.model import CallStatus, Campaign, Disposition, Fault, LeadOutcome, LeadStatus
+from stasis_dialer.core.model import (
+    CallStatus,
+    Campaign,
+    DialMode,
+    Disposition,
+    Fault,
+    LeadOutcome,
+    LeadStatus,
+    Wish,
+)
 from stasis_dialer.db.dnc import DoNotCall
 from stasis_dialer.db.leads import DueCounts
 from stasis_dialer.db.reservation import LEASE_EXPIRED
@@ -175,3 +185,68 @@ async def test_given_an_attempt_that_never_left_when_finished_then_it_does_not_c
     assert (await story.lead(one.lead.id)).attempts == 0
     (again,) = (await story.reserve(1)).reservations
     assert (again.lead.id, again.lead.attempts) == (one.lead.id, 1)
+
+
+# --- people who were abandoned, and those who asked not to be called ------------------------------------------------
+
+HOUR = 3600.0
+
+
+async def test_given_an_abandoned_number_when_a_mode_cannot_promise_an_agent_then_it_waits_for_72_hours(
+    story: Story,
+) -> None:
+    await story.add("11987650001", "11987650002")
+    first = (await story.reserve(1)).reservations[0]
+    lost = replace(ended(first, Disposition.ABANDONED), ended_at=at(30))
+    await story.store.calls.finish([(lost, outcome(first, LeadStatus.PENDING, "abandoned", at(1800)))])
+    risky = Story(story.store, replace(story.campaign, mode=DialMode.PREDICTIVE), story.call_ids)
+    taken = await risky.reserve(5, at(HOUR))
+    assert [one.number for one in taken.reservations] == ["5511987650002"]
+    lead = await story.lead(first.lead.id)
+    assert (lead.status, lead.next_attempt_at) == (LeadStatus.PENDING, at(72 * HOUR + 30))
+    assert (await story.counters())[1] == 0
+    (later,) = (await risky.reserve(5, at(72 * HOUR + 30))).reservations
+    assert later.lead.id == first.lead.id
+
+
+async def test_given_an_abandoned_number_when_the_mode_is_certain_or_there_is_no_lock_out_then_it_is_dialled(
+    story: Story,
+) -> None:
+    for changes in ({"mode": DialMode.PROGRESSIVE}, {"mode": DialMode.POWER, "abandoned_lockout_hours": 0.0}):
+        await story.add("11987650001")
+        (one,) = (await story.reserve(5)).reservations
+        lost = replace(ended(one, Disposition.ABANDONED), ended_at=at(30))
+        await story.store.calls.finish([(lost, outcome(one, LeadStatus.PENDING, "abandoned", at(1800)))])
+        again = Story(story.store, replace(story.campaign, **changes), story.call_ids)
+        (two,) = (await again.reserve(5, at(HOUR))).reservations
+        assert two.lead.id == one.lead.id
+        await story.store.calls.finish(
+            [(ended(two, Disposition.ANSWERED), outcome(two, LeadStatus.COMPLETED, "answered"))]
+        )
+
+
+async def test_given_an_abandoned_number_when_another_campaign_has_it_too_then_it_waits_there_as_well(
+    story: Story,
+) -> None:
+    await story.add("11987650001")
+    (one,) = (await story.reserve(5)).reservations
+    lost = replace(ended(one, Disposition.ABANDONED), ended_at=at(30))
+    await story.store.calls.finish([(lost, outcome(one, LeadStatus.FAILED, "abandoned"))])
+    await story.add("11987650001")
+    risky = Story(story.store, replace(story.campaign, mode=DialMode.POWER), story.call_ids)
+    assert (await risky.reserve(5, at(HOUR))).reservations == []
+
+
+async def test_given_somebody_opts_out_by_a_key_when_it_is_written_then_the_number_is_listed_at_once(
+    story: Story,
+) -> None:
+    await story.add("11987650001", "11987650001")
+    (one,) = (await story.reserve(1)).reservations
+    asked = replace(ended(one, Disposition.OPT_OUT), wish=Wish.OPT_OUT)
+    on_its_way = replace(asked, status=CallStatus.CONNECTED, disposition=None, ended_at=None, answered_at=at(5))
+    await story.store.calls.save([on_its_way])
+    refused = (await story.reserve(5, at(200))).refused
+    assert [(it.lead.phone_number, it.result) for it in refused] == [("11987650001", "do_not_call")]
+    await story.store.calls.finish([(asked, outcome(one, LeadStatus.COMPLETED, "opt_out"))])
+    stored = await story.store.calls.get(one.call_id)
+    assert (stored.wish, stored.disposition) == (Wish.OPT_OUT, Disposition.OPT_OUT)

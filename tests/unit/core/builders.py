@@ -10,8 +10,8 @@ from stasis_dialer.core import call as call_machine
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call
-from stasis_dialer.core.model import AgentState, AmdResult, Campaign, ConnectMode, Lead, LeadStatus, Trunk
-from stasis_dialer.core.options import Amd, AmdMode, MachineAction
+from stasis_dialer.core.model import AgentState, AmdResult, Campaign, ConnectMode, DialMode, Lead, LeadStatus, Trunk
+from stasis_dialer.core.options import Amd, AmdMode, Broadcast, MachineAction
 
 NUMBER = "5511987654321"
 MESSAGE = "sound:sorry"
@@ -22,6 +22,13 @@ WITH_MESSAGE = Campaign(7, "spring", answer_deadline_seconds=2.0, safe_harbour_m
 DETECTS = Campaign(7, "spring", answer_deadline_seconds=2.0, amd=Amd(AmdMode.DIALPLAN))
 LEAVES_MESSAGE = Campaign(
     7, "spring", amd=Amd(AmdMode.DIALPLAN, MachineAction.MESSAGE, message_media="sound:call-us-back")
+)
+BROADCAST = Campaign(
+    7,
+    "spring",
+    mode=DialMode.BROADCAST,
+    safe_harbour_media=MESSAGE,
+    broadcast=Broadcast("sound:offer", "1", "9", "2", opt_out_media="sound:removed"),
 )
 MACHINE = m.Detected(AmdResult.MACHINE, "LONGGREETING-1500-1500")
 LEAD = Lead(70, 7, "Ana", NUMBER, attempts=1, status=LeadStatus.CALLING)
@@ -90,6 +97,10 @@ def detecting(campaign: Campaign = DETECTS, at: float = 10.0) -> CallStory:
     return ringing(campaign).hears(m.Answered(), at=at)
 
 
+def playing(campaign: Campaign = BROADCAST, at: float = 10.0) -> CallStory:
+    return ringing(campaign).hears(m.Answered(), at=at)
+
+
 def in_state(state: call_machine.CallState) -> Call:
     """A call that came to this state in the usual way."""
     states = call_machine.CallState
@@ -101,6 +112,8 @@ def in_state(state: call_machine.CallState) -> Call:
         states.OFFERING: joining(),
         states.BRIDGED: bridged(),
         states.DETECTING: detecting(),
+        states.PLAYING: playing(),
+        states.CONFIRMING: playing().hears(m.DigitPressed("9")),
         states.AWAITING_BEEP: detecting(LEAVES_MESSAGE).hears(MACHINE),
         states.LEAVING_MESSAGE: detecting(LEAVES_MESSAGE).hears(MACHINE, m.SilenceHeard()),
         states.SAFE_HARBOUR: queued(WITH_MESSAGE).reaches_its_deadline(),

@@ -130,6 +130,7 @@ endings = st.builds(
     is_answered=flags,
     is_bridged=flags,
     is_machine=flags,
+    broadcast=st.sampled_from([None, D.MESSAGE_PLAYED, D.OPT_OUT]),
     prompt_seconds=st.one_of(st.none(), st.floats(0, 100)),
     is_given_up_by_us=flags,
     is_rung_out=flags,
@@ -142,4 +143,6 @@ endings = st.builds(
 @given(endings)
 def test_given_any_ending_then_there_is_an_answer_and_only_what_was_meant_is_nobodys_fault(ending: Ending) -> None:
     disposition, fault = classify(ending)
-    assert (fault is None) == (disposition in (D.ANSWERED, D.MACHINE)) == (ending.is_bridged or ending.is_machine)
+    was_heard = ending.is_answered and ending.broadcast is not None
+    assert (fault is None) == (ending.is_bridged or ending.is_machine or was_heard)
+    assert (fault is None) == (disposition in (D.ANSWERED, D.MACHINE, D.MESSAGE_PLAYED, D.OPT_OUT))

@@ -17,6 +17,7 @@ TAKE_OUT, TO_DIALPLAN = m.TakeOut("c1", "b1"), m.SendToDialplan("c1", "sd-amd")
 WATCH, STOP_WATCHING = m.WatchTalking("c1", 0.8, 256), m.StopWatching("c1")
 LISTEN, RECORD = m.Listen("r1", "c1"), m.Record("r1", "spring/c1", "wav")
 PAUSE, RESUME = m.PauseRecording("r1", "spring/c1"), m.ResumeRecording("r1", "spring/c1")
+STOP, LOOK = m.StopMessage("c1"), m.ProbeMessage("c1", "confirmation")
 PATHS = {
     LISTEN: "/channels/c1/snoop/r1",
     RECORD: "/channels/r1/record",
@@ -33,6 +34,8 @@ PATHS = {
     PLAY: "/channels/c1/play/c1-message",
     m.StartMusic("c1"): "/channels/c1/moh",
     m.StopMusic("c1"): "/channels/c1/moh",
+    STOP: "/playbacks/c1-message",
+    LOOK: "/playbacks/c1-confirmation",
     TAKE_OUT: "/bridges/b1/removeChannel",
     TO_DIALPLAN: "/channels/c1/continue",
     WATCH: "/channels/c1/variable",
@@ -68,6 +71,8 @@ async def run(command: m.Command, failure: Exception | None = None) -> tuple[tup
         (PLAY, "POST", {"media": "sound:sorry"}),
         (m.StartMusic("c1"), "POST", {}),
         (m.StopMusic("c1"), "DELETE", {}),
+        (STOP, "DELETE", {}),
+        (LOOK, "GET", {}),
         (TO_DIALPLAN, "POST", {"context": "sd-amd", "extension": "s", "priority": "1"}),
         (WATCH, "POST", {"variable": "TALK_DETECT(set)", "value": "800,256"}),
         (STOP_WATCHING, "POST", {"variable": "TALK_DETECT(remove)", "value": ""}),
@@ -143,6 +148,10 @@ async def test_ids_are_quoted_in_paths() -> None:
         (JOIN, LOADING, ()),
         (PLAY, CONFLICT, (m.MessageEnded(),)),
         (PLAY, AWAY, (m.MessageEnded(),)),
+        (LOOK, NOT_FOUND, (m.MessageEnded("confirmation"),)),
+        (LOOK, TIMEOUT, ()),
+        (LOOK, BROKEN, ()),
+        (STOP, NOT_FOUND, ()),
         (TO_DIALPLAN, CONFLICT, (m.DialplanRefused(),)),
         (TO_DIALPLAN, BROKEN, (m.DialplanRefused(),)),
         (TO_DIALPLAN, NOT_FOUND, ()),

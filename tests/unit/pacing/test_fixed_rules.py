@@ -74,7 +74,7 @@ def test_given_no_agent_when_asked_then_no_call(mode):
     assert (decision.place, decision.reason) == (0, "no_agents")
 
 
-@pytest.mark.parametrize("mode", ["preview", "manual", "broadcast", "no-such-mode"])
+@pytest.mark.parametrize("mode", ["preview", "manual", "no-such-mode"])
 def test_modes_that_are_not_paced_are_refused(mode):
     with pytest.raises(Refused, match="not paced"):
         make_pacer(mode, WIDE)
