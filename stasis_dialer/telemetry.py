@@ -187,7 +187,7 @@ class Metrics:
 
     def joined(self, call: Call) -> None:
         """A customer is with an agent."""
-        if call.answered_at is not None and call.bridged_at is not None:
+        if call.answered_at is not None and call.bridged_at is not None and not call.is_inbound:
             self._answer_to_agent.labels(call.campaign.name).observe(call.bridged_at - call.answered_at)
 
     def lost(self, call: Call) -> None:

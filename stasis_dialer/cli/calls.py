@@ -14,7 +14,7 @@ from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.cli.exporting import export_calls
 from stasis_dialer.cli.list_options import counting, kind_option
 from stasis_dialer.cli.render import json_option, show_list, show_one
-from stasis_dialer.core.model import CallRecord, Campaign, Disposition
+from stasis_dialer.core.model import CallRecord, Campaign, Direction, Disposition
 from stasis_dialer.core.numbers import masked
 from stasis_dialer.db.audit import AuditEntry
 from stasis_dialer.db.calls import CallFilter
@@ -33,6 +33,7 @@ def calls() -> None:
 @click.option("--campaign", "name", help="Name or id of the campaign.")
 @click.option("--agent", help="Extension of the agent.")
 @click.option("--disposition", type=click.Choice([str(disposition) for disposition in Disposition]))
+@click.option("--direction", type=click.Choice([str(direction) for direction in Direction]))
 @click.option("--hours", type=click.FloatRange(min=0.0), help="Only calls that began in the last hours.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
@@ -43,6 +44,7 @@ async def list_(
     name: str | None,
     agent: str | None,
     disposition: str | None,
+    direction: str | None,
     hours: float | None,
     limit: int,
     as_json: bool,
@@ -58,6 +60,7 @@ async def list_(
             campaign_id=campaign_id,
             agent=agent,
             disposition=Disposition(disposition) if disposition else None,
+            direction=Direction(direction) if direction else None,
             since=datetime.now(UTC) - timedelta(hours=hours) if hours is not None else None,
         )
         found = await store.calls.find(wanted, limit)
@@ -139,6 +142,7 @@ def brief(call: CallRecord) -> dict[str, Any]:
         "started_at": call.started_at,
         "campaign_id": call.campaign_id,
         "lead_id": call.lead_id,
+        "direction": str(call.direction),
         "number": masked(call.number),
         "status": str(call.status),
         "disposition": str(call.disposition) if call.disposition else None,

@@ -77,6 +77,8 @@ class Ending:
     """How the broadcast came out for who heard it."""
     prompt_seconds: float | None = None
     """How long the network spoke before it ended the call, when that may have been a voicemail prompt."""
+    is_inbound: bool = False
+    """The customer called us."""
     is_given_up_by_us: bool = False
     is_rung_out: bool = False
     is_seen: bool = True
@@ -90,6 +92,8 @@ def classify(ending: Ending) -> Outcome:
         return D.MACHINE, None
     if ending.is_bridged:
         return D.ANSWERED, None
+    if ending.is_inbound:
+        return D.MISSED, F.OURS
     if ending.is_answered and ending.broadcast is not None:
         return ending.broadcast, None
     if ending.is_answered:

@@ -211,6 +211,18 @@ class NoTrunk(Event):
     """No other trunk takes the call."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnnouncementDue(Event):
+    """A customer who called us has waited for a while: time to say their place."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceKnown(Event):
+    """So many customers who called us before this one still wait."""
+
+    ahead: int
+
+
 # recordings
 
 
@@ -485,6 +497,11 @@ class ProbeMessage(Command):
 
     leg_id: str
     name: str = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class AskPlace(Command):
+    """How many wait before this customer? `PlaceKnown` follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 from stasis_dialer.core.caller_ids import CallerIds
-from stasis_dialer.core.options import Amd, Broadcast, Choice, Dispositions, Numbers, Recording, Routing
+from stasis_dialer.core.options import Amd, Broadcast, Choice, Dispositions, Inbound, Numbers, Recording, Routing
 from stasis_dialer.core.trunks import Breaker, Failover
 
 
@@ -119,6 +119,8 @@ class Disposition(StrEnum):
     NO_ANSWER = "no_answer"
     ABANDONED = "abandoned"
     """A person answered and no agent took the call, whoever hung up."""
+    MISSED = "missed"
+    """A customer who called us reached no agent: never counted among the abandoned ones."""
     REJECTED = "rejected"
     INVALID_NUMBER = "invalid_number"
     CONGESTION = "congestion"
@@ -210,6 +212,7 @@ class Campaign:
     """Region in which numbers without a country code are read (ISO 3166-1 alpha-2)."""
     amd: Amd = field(default_factory=Amd)
     broadcast: Broadcast = field(default_factory=Broadcast)
+    inbound: Inbound = field(default_factory=Inbound)
     numbers: Numbers = field(default_factory=Numbers)
     dispositions: Dispositions = field(default_factory=Dispositions)
     recording: Recording = field(default_factory=Recording)

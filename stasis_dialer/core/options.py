@@ -87,6 +87,17 @@ class Routing:
     is_sticky: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """Customers who call the campaign's numbers."""
+
+    max_wait_seconds: float = 120.0
+    announce_seconds: float = 30.0
+    prefers_agent: bool = True
+    message_media: str | None = None
+    callback_seconds: float | None = 300.0
+
+
 class Dedupe(StrEnum):
     """Where else a number may not be, to be imported."""
 

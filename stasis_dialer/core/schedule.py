@@ -107,6 +107,22 @@ def disposed_outcome(
     return LeadOutcome(lead.id, call_id, status, choice.code, retry_at)
 
 
+def inbound_outcome(
+    call_id: str, lead: Lead, campaign: Campaign, disposition: Disposition, now: datetime
+) -> LeadOutcome:
+    """What a customer's own call makes of their lead: done, called back, or as it was. `lead` is as it was before.
+
+    Units: `now` is aware UTC.
+    """
+    if disposition is Disposition.ANSWERED:
+        return LeadOutcome(lead.id, call_id, LeadStatus.COMPLETED, str(disposition))
+    seconds = campaign.inbound.callback_seconds
+    if seconds is None:
+        return LeadOutcome(lead.id, call_id, lead.status, lead.result or str(disposition), lead.next_attempt_at)
+    again_at = now + timedelta(seconds=seconds)
+    return LeadOutcome(lead.id, call_id, LeadStatus.PENDING, str(disposition), again_at)
+
+
 def success_rate(successful_calls: int, processed_contacts: int) -> float:
     """The legacy's success rate, in per cent; 0 before anything was processed."""
     return 100.0 * successful_calls / processed_contacts if processed_contacts else 0.0

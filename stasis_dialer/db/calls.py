@@ -13,7 +13,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from stasis_dialer.core.caller_ids import bare
-from stasis_dialer.core.model import CallRecord, CallStatus, DisposedCall, Disposition, LeadOutcome, LeadStatus, Wish
+from stasis_dialer.core.model import (
+    CallRecord,
+    CallStatus,
+    Direction,
+    DisposedCall,
+    Disposition,
+    LeadOutcome,
+    LeadStatus,
+    Wish,
+)
 from stasis_dialer.core.schedule import disposed_outcome
 from stasis_dialer.db.clock import LegacyClock, utc_text
 from stasis_dialer.db.database import Database, Statements, placeholders
@@ -79,6 +88,9 @@ class CallFilter:
     lead_id: int | None = None
     agent: str | None = None
     disposition: Disposition | None = None
+    direction: Direction | None = None
+    number: str | None = None
+    """E.164 without plus."""
     since: datetime | None = None
     until: datetime | None = None
 
@@ -90,6 +102,8 @@ def call_terms(which: CallFilter, clock: LegacyClock) -> list[tuple[str, object]
         ("lead_id = %s", which.lead_id),
         ("source_extension = %s", which.agent),
         ("disposition = %s", which.disposition and which.disposition.value),
+        ("direction = %s", which.direction and which.direction.value),
+        ("destination_extension = %s", which.number),
         ("start_time >= %s", clock.text(which.since)),
         ("start_time < %s", clock.text(which.until)),
     ]
@@ -201,6 +215,10 @@ class Calls:
             values += [started, started, before.call_id]
         condition = f"WHERE {' AND '.join(where)} " if where else ""
         return await self._select(f"{condition}ORDER BY start_time DESC, unique_id DESC LIMIT %s", *values, limit)
+
+    async def to_number(self, number: str, limit: int) -> list[CallRecord]:
+        """The latest calls that we made to a number (E.164 without plus), the newest first."""
+        return await self.find(CallFilter(number=number, direction=Direction.OUTBOUND), limit)
 
     async def caller_id_counts(self, since: datetime) -> dict[str, int]:
         """How many calls showed each number since then, by number without plus."""

@@ -100,6 +100,7 @@ class PacingDecisions:
             return await statements.rows(
                 "SELECT JSON_ARRAY(COALESCE(SUM(disposition = 'abandoned'), 0), COUNT(*)) FROM discador_chamadas "
                 "WHERE campaign_id = %s AND start_time >= %s AND answer_time IS NOT NULL "
+                "AND direction = 'outbound' "
                 "AND (disposition IN ('answered', 'abandoned') OR (disposition IS NULL AND bridged_at IS NOT NULL))",
                 campaign_id,
                 self._database.clock.text(since),

@@ -86,12 +86,14 @@ class Reports:
         rows = await self._rows(
             "SELECT JSON_ARRAY(COALESCE(disposition, 'open'), COUNT(*), SUM(answer_time IS NOT NULL), "
             "SUM(bridged_at IS NOT NULL), SUM(IF(bridged_at IS NULL, 0, duration))) FROM discador_chamadas "
-            f"WHERE campaign_id = %s{where} GROUP BY COALESCE(disposition, 'open') ORDER BY 1",
+            f"WHERE campaign_id = %s AND direction = 'outbound'{where} "
+            "GROUP BY COALESCE(disposition, 'open') ORDER BY 1",
             campaign_id,
             *values,
         )
         answers = await self._rows(
-            f"SELECT JSON_ARRAY({_ANSWER_TO_AGENT}) FROM discador_chamadas WHERE campaign_id = %s{where} "
+            f"SELECT JSON_ARRAY({_ANSWER_TO_AGENT}) FROM discador_chamadas "
+            f"WHERE campaign_id = %s AND direction = 'outbound'{where} "
             f"AND answered_at IS NOT NULL AND bridged_at IS NOT NULL ORDER BY {_ANSWER_TO_AGENT}",
             campaign_id,
             *values,

@@ -78,6 +78,10 @@ _POSTPONE = (
 )
 LONGEST_CALL: Final = timedelta(days=1)
 """A call that ended within the time began at most so much earlier. Source: `max_call_seconds` is at most a day."""
+_CLAIM = (
+    "UPDATE discador_contatos SET status = 'calling', max_attempts = GREATEST(max_attempts, attempts + 1), "
+    "updated_at = %s, reserved_by = %s, reserved_until = %s, attempt_id = %s WHERE id = %s"
+)
 _RENEW = (
     "UPDATE discador_contatos FORCE INDEX (ix_dialer_lease) SET reserved_until = %s "
     "WHERE reserved_until IS NOT NULL AND reserved_by = %s AND status = 'calling'"
@@ -173,6 +177,27 @@ class Reservations:
                 stamp = self._database.clock.text(now)
                 statements.later(PROCESSED, len(reserved.refused), 0, stamp, campaign.id)
             return reserved
+
+        return await self._database.run(take)
+
+    async def claim(self, lead_id: int, call_id: str, app: str, now: datetime, lease_seconds: float) -> Lead | None:
+        """Keep a lead from being dialled while its customer is in a call of their own; the lead as it was before.
+
+        None when there is no such lead, or a call to it is under way. It has one more attempt, should this be missed.
+        Raises: DatabaseUnavailable; should the commit have worked, the lead comes back when its lease ends.
+        """
+
+        async def take(statements: Statements) -> Lead | None:
+            rows = await statements.rows(f"SELECT {LEAD_JSON} FROM discador_contatos WHERE id = %s FOR UPDATE", lead_id)
+            lead = lead_from(rows[0], self._database.clock) if rows else None
+            if lead is None or lead.status is LeadStatus.CALLING:
+                return None
+            stamp = self._database.clock.text(now)
+            until = utc_text(now + timedelta(seconds=lease_seconds))
+            statements.later(_CLAIM, stamp, app, until, call_id, lead_id)
+            if lead.status in (LeadStatus.COMPLETED, LeadStatus.FAILED):
+                statements.later(PROCESSED, -1, 0, stamp, lead.campaign_id)
+            return lead
 
         return await self._database.run(take)
 

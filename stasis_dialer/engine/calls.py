@@ -47,6 +47,8 @@ class Seats(Protocol):
 
     def over(self, call_id: str) -> None: ...
 
+    def ahead_of(self, call_id: str) -> int: ...
+
 
 class Listener(Protocol):
     """Somebody who counts calls."""
@@ -237,6 +239,8 @@ class Calls:
             )
             for listener in self._listeners:
                 listener.detected(call)
+        elif isinstance(command, m.AskPlace):
+            self._dispatcher.post(actor, m.PlaceKnown(self._desk.ahead_of(call.call_id)))
         elif isinstance(command, m.Remind):
             self._dispatcher.post_later(actor, command.seconds, command.event)
         else:
@@ -279,6 +283,8 @@ class Calls:
             outcome = schedule.disposed_outcome(
                 call.call_id, call.lead, call.campaign, choice, callback_at=call.callback_at, now=now
             )
+        elif call.lead is not None and call.is_inbound:
+            outcome = schedule.inbound_outcome(call.call_id, call.lead, call.campaign, call.disposition, now)
         elif call.lead is not None:
             outcome = schedule.lead_outcome(
                 call.call_id,

@@ -48,6 +48,7 @@ class _Waiting:
     number: str
     answered_at: float
     prefers: str | None = None
+    is_inbound: bool = False
 
 
 class Desk:
@@ -121,9 +122,19 @@ class Desk:
         name = call.lead.name if call.lead else ""
         answered_at = call.answered_at if call.answered_at is not None else self._clock.now()
         self._waiting[call.call_id] = _Waiting(
-            call.call_id, call.campaign, name, call.number, answered_at, call.prefers
+            call.call_id, call.campaign, name, call.number, answered_at, call.prefers, call.is_inbound
         )
         self._match()
+
+    def ahead_of(self, call_id: str) -> int:
+        """How many customers who called the same campaign before this one still wait."""
+        own = self._waiting.get(call_id)
+        if own is None:
+            return 0
+        return sum(
+            it.is_inbound and it.campaign.id == own.campaign.id and it.answered_at < own.answered_at
+            for it in self._waiting.values()
+        )
 
     def withdraw(self, call_id: str, is_broken: bool) -> None:
         """The customer needs no agent any more; a broken agent's leg is looked after."""

@@ -212,7 +212,7 @@ class Paces:
 
     def lost(self, call: Call) -> None:
         """No agent came in time: that is told at once, and not when the message for it has been heard."""
-        if call.call_id not in self._lost:
+        if call.call_id not in self._lost and not call.is_inbound:
             self._lost[call.call_id] = _Lost(call.campaign.id)
             self._observe(call, "abandoned", self._clock.now())
 
@@ -264,6 +264,9 @@ class Paces:
             self._tell(before.campaign_id, PacingEvent("wrap_up_ended", after.since, value=seconds))
 
     def _observe(self, call: Call, kind: str, at: float, outcome: str | None = None, age: float = 0.0) -> None:
+        """A customer who called us was not dialled: the pacing learns nothing of it."""
+        if call.is_inbound:
+            return
         self._tell(call.campaign.id, PacingEvent(kind, at, call.call_id, outcome, age))
 
     def _tell(self, campaign_id: int | None, event: PacingEvent) -> None:

@@ -28,7 +28,7 @@ from stasis_dialer.core.call.broadcast import (
     WANTS_AGENT,
 )
 from stasis_dialer.core.call.screening import DIALPLAN_SECONDS
-from stasis_dialer.core.model import AgentSession, AgentState, CallRecord, Campaign, DialMode, Lead
+from stasis_dialer.core.model import AgentSession, AgentState, CallRecord, Campaign, DialMode, Direction, Lead
 from stasis_dialer.core.options import AmdMode
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
@@ -211,7 +211,7 @@ class Recovery:
     def _catch_up(self, call: Call, seen: Seen, before: float) -> None:
         channel = seen.channels.get(call.leg_id)
         if channel is None:
-            if call.dialled_at is not None and call.dialled_at < before:
+            if call.is_inbound or (call.dialled_at is not None and call.dialled_at < before):
                 self._post(call.call_id, m.LegGone(is_seen=False))
             return
         if call.state is CallState.ORIGINATING and call.dialled_at is None:
@@ -365,7 +365,9 @@ def revive_call(
         state=CallState.ORIGINATING,
         reserved_at=reserved_at,
         deadline=now + JOIN_SECONDS,
-        dialled_at=reserved_at if record.dialled_at is None else at(record.dialled_at),
+        dialled_at=_dialled_at(record, reserved_at, at),
+        direction=record.direction,
+        caller_id=record.caller_id,
         ringing_at=mark(record.ringing_at),
         answered_at=answered_at,
         waits_since=waits_since(record, campaign, at),
@@ -441,6 +443,13 @@ def _revive_broadcast(call: Call, now: float) -> Call:
     played_at = next((at for at, what in call.timeline if what == MESSAGE_PLAYED), None)
     deadline = now + LONGEST_MESSAGE_SECONDS
     return replace(began, state=CallState.PLAYING, message_played_at=played_at, deadline=deadline)
+
+
+def _dialled_at(record: CallRecord, reserved_at: float, at: Callable[[datetime], float]) -> float | None:
+    """A call whose row has not heard of it may have been dialled; a customer's own call was not."""
+    if record.dialled_at is not None:
+        return at(record.dialled_at)
+    return None if record.direction is Direction.INBOUND else reserved_at
 
 
 def revive_agent(

@@ -19,6 +19,7 @@ from stasis_dialer.ari import Connected, Disconnected, Replaced
 from stasis_dialer.ari.events import ChannelDestroyed, ChannelDtmfReceived, PlaybackFinished, StasisStart
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.messages import LegGone
 from stasis_dialer.core.pauses import PauseReason, PauseReasons
 from stasis_dialer.engine import connection
 from stasis_dialer.engine.caller_ids import CallerIdBook
@@ -36,6 +37,7 @@ from stasis_dialer.engine.entries import Entries
 from stasis_dialer.engine.executor import LEG_ARGUMENT, Executor
 from stasis_dialer.engine.features import PAUSED_BY_PHONE, Features
 from stasis_dialer.engine.ids import Ids
+from stasis_dialer.engine.inbound import Inbound
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.members import Members
@@ -164,7 +166,19 @@ class Service:
         )
         pin = settings.agents.pin
         guard = PinGuard(self.clock.now, pin.tries, pin.lock_seconds)
-        self._entries = Entries(transport, self._desk, stores.pins, guard, reasons)
+        self._inbound = Inbound(
+            self._dispatcher,
+            self.clock,
+            self._calls,
+            self._desk,
+            self._book,
+            self._trunks,
+            stores.calls,
+            stores.leads,
+            app,
+            settings.engine.lease_seconds,
+        )
+        self._entries = Entries(transport, self._desk, stores.pins, guard, reasons, self._inbound, app, self._leg_gone)
         self._panel = Panel(transport, stores.agents, self._desk, self.clock, settings.agents.panel_seconds)
         self._recovery = Recovery(
             transport,
@@ -336,7 +350,7 @@ class Service:
             return
         if isinstance(event, StasisStart):
             if event.args[:1] != [LEG_ARGUMENT]:
-                self._entries.entered(leg_id, event.args)
+                self._entries.entered(leg_id, event.args, event.channel.caller.number)
             else:
                 log.warning("stray-leg", leg=leg_id)
                 self._soon(lambda: self._client.channels.hangup(channelId=leg_id))
@@ -345,6 +359,11 @@ class Service:
         elif isinstance(event, PlaybackFinished):
             self._entries.played(leg_id)
         elif isinstance(event, ChannelDestroyed):
+            self._entries.gone(leg_id)
+
+    def _leg_gone(self, leg_id: str) -> None:
+        """A channel was found gone: nobody will tell of its end."""
+        if not self._dispatcher.post_to_leg(leg_id, LegGone(is_seen=False)):
             self._entries.gone(leg_id)
 
     def _soon(self, request: Callable[[], Awaitable[Any]]) -> None:

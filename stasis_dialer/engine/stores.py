@@ -11,6 +11,7 @@ from stasis_dialer.engine.campaigns import CampaignStore
 from stasis_dialer.engine.control_agents import CallReader
 from stasis_dialer.engine.decision_log import DecisionStore
 from stasis_dialer.engine.dialer import LeadStore
+from stasis_dialer.engine.inbound import Claims, EarlierCalls
 from stasis_dialer.engine.journal import CallStore, SessionStore
 from stasis_dialer.engine.members import MemberStore
 from stasis_dialer.engine.pacing import PacingStore
@@ -20,7 +21,7 @@ from stasis_dialer.engine.recovery import LeadById, OpenCalls, OpenSessions
 from stasis_dialer.engine.retention import RecordedCalls
 
 
-class LeasedLeads(LeadStore, LeadById, Protocol):
+class LeasedLeads(LeadStore, LeadById, Claims, Protocol):
     """Leads with their leases."""
 
     async def renew(self, app: str, now: datetime, lease_seconds: float) -> int: ...
@@ -28,7 +29,7 @@ class LeasedLeads(LeadStore, LeadById, Protocol):
     async def release_expired(self, now: datetime) -> Sequence[Any]: ...
 
 
-class Calls(CallStore, OpenCalls, CallerIdLog, CallReader, RecordedCalls, Protocol):
+class Calls(CallStore, OpenCalls, CallerIdLog, CallReader, EarlierCalls, RecordedCalls, Protocol):
     """Calls, on their way and at their end."""
 
 

@@ -207,6 +207,10 @@ class Trunks:
         gate = self._gates.get(name or "")
         return gate.trunk if gate else None
 
+    def numbers(self) -> list[str]:
+        """The numbers that the trunks show by themselves."""
+        return [gate.trunk.caller_id for gate in self._gates.values() if gate.trunk.caller_id]
+
     def in_use(self) -> dict[str, int]:
         """Channels in use by trunk."""
         return {name: gate.in_use for name, gate in self._gates.items()}

@@ -106,6 +106,23 @@ class AmdSettings(Group):
         return self
 
 
+class InboundSettings(Group):
+    """Customers who call the campaign's numbers (caller_id, caller_ids, or the trunk's)."""
+
+    core: ClassVar[type[Any]] = options.Inbound
+
+    max_wait_seconds: float = Field(default=120.0, ge=1, le=3600)
+    """How long they hear music and wait for an agent; then the message."""
+    announce_seconds: float = Field(default=30.0, ge=0, le=600)
+    """How often they are told their place in the queue; 0: never."""
+    prefers_agent: bool = True
+    """Whether the agent who spoke to them last has them, when available."""
+    message_media: str | None = None
+    """What they hear whom no agent could take; null: the message for abandoned calls."""
+    callback_seconds: float | None = Field(default=300.0, ge=0, le=7 * 86_400)
+    """How long after a missed call the lead is dialled; null: the lead stays as it was."""
+
+
 class CallerIdSettings(Group):
     """A pool of numbers to show to callees; without one it is `caller_id`, or the trunk's."""
 
@@ -310,6 +327,7 @@ class CampaignSettings(Strict):
     """
     amd: AmdSettings = AmdSettings()
     broadcast: BroadcastSettings = BroadcastSettings()
+    inbound: InboundSettings = InboundSettings()
     numbers: NumberSettings = NumberSettings()
     dispositions: DispositionSettings = DispositionSettings()
     recording: RecordingSettings = RecordingSettings()

@@ -125,6 +125,16 @@ def test_given_an_always_on_campaign_when_the_agent_dials_the_codes_then_the_leg
     assert ledger.disagreements() == []
 
 
+def test_given_an_agent_dialled_in_when_the_phone_hangs_up_then_the_agent_is_logged_out(floor: Stage) -> None:
+    """Asterisk tells no end of a channel that came from the dialplan, unless it is asked to."""
+    dialer, phone = floor.dialers[0], floor.lab.phone(PHONE)
+    floor.ledger.campaign()
+    phone.dial("*51")
+    dialer.wait_agent(PHONE, "available")
+    phone.hang_up()
+    dialer.wait_agent(PHONE, "")
+
+
 def test_given_an_on_demand_campaign_when_the_agent_logs_in_by_code_then_the_phone_is_free_and_rings_for_customers(
     floor: Stage,
 ) -> None:

@@ -23,6 +23,7 @@ from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.features import Features
 from stasis_dialer.engine.ids import Ids
+from stasis_dialer.engine.inbound import Inbound
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.pacing import Paces
@@ -125,6 +126,20 @@ class Floor:
             tick_seconds=0.5,
         )
         self.dialer.is_connected = True
+        self.inbound = Inbound(
+            self.dispatcher,
+            self.clock,
+            self.calls,
+            self.desk,
+            self.book,
+            self.trunks,
+            self.store.calls,
+            self.store.leads,
+            app,
+            120.0,
+        )
+        self.refused: list[str] = []
+        """Channels whose number is nobody's."""
         self.recovery = Recovery(
             self.board,
             self.dispatcher,
@@ -168,6 +183,11 @@ class Floor:
     def start(self) -> None:
         """The dialer dials and the journal writes."""
         self._tasks += [asyncio.create_task(self.journal.run()), asyncio.create_task(self.dialer.run())]
+
+    def calls_in(self, leg_id: str, called: str, caller: str) -> None:
+        """A customer calls one of our numbers."""
+        self.board.arrive(leg_id)
+        self.inbound.entered(leg_id, called, caller, self.refused.append)
 
     async def is_killed(self) -> Floor:
         """The process dies at once, and another one starts; what happens in between is heard by nobody."""

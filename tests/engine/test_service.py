@@ -447,6 +447,35 @@ async def test_given_on_demand_when_a_telephone_dials_the_login_code_then_it_hea
     assert stage.state("1001") == "available"
 
 
+async def test_given_an_agent_who_dialled_in_when_the_phone_hangs_up_then_the_agent_is_logged_out(stage: Stage) -> None:
+    """Of a channel that came from the dialplan the application is not told the end unless it asks for it."""
+    await stage.campaign("0", status=CampaignStatus.PAUSED)
+    await stage.starts()
+    leg_id = stage.ari.call_in(APP, "agent-login", "1001")
+    await eventually(lambda: stage.state("1001") == "available", "the agent to be logged in")
+    stage.ari.hang_up(leg_id)
+    await eventually(lambda: stage.state("1001") is None, "the agent to be logged out")
+
+
+async def test_given_a_phone_is_gone_before_it_can_be_followed_then_the_agent_is_logged_out(stage: Stage) -> None:
+    await stage.campaign("0", status=CampaignStatus.PAUSED)
+    await stage.starts()
+    stage.ari.hang_up(stage.ari.call_in(APP, "agent-login", "1001"))
+    await eventually(lambda: bool(stage.store.session_rows), "the login to be written")
+    await eventually(lambda: stage.state("1001") is None, "the agent to be logged out")
+
+
+async def test_given_a_customer_calls_in_then_an_agent_has_them_and_their_end_is_heard(stage: Stage) -> None:
+    await stage.campaign("0", status=CampaignStatus.PAUSED, caller_id="+551130000001")
+    await stage.starts()
+    await stage.agent()
+    leg_id = stage.ari.call_in(APP, "inbound", "551130000001", caller="5511987654321", endpoint="PJSIP/carrier")
+    await eventually(lambda: stage.state("1001") == "on_call", "the agent to have the customer")
+    stage.ari.hang_up(leg_id)
+    await eventually(lambda: stage.store.records.get(leg_id) is not None, "the call to be written")
+    await eventually(lambda: stage.store.records[leg_id].disposition == "answered", "the call to end")
+
+
 async def test_given_the_feature_codes_then_pause_unpause_and_logout(stage: Stage) -> None:
     await stage.campaign("0", status=CampaignStatus.PAUSED)
     await stage.starts()
@@ -467,7 +496,7 @@ async def test_given_the_feature_codes_then_pause_unpause_and_logout(stage: Stag
         ("too long an extension", ("agent-login", "1" * 40)),
         ("an unknown entry", ("what-is-this", "1001")),
         ("no entry at all", ()),
-        ("inbound, not served yet", ("inbound", "551130000000")),
+        ("a call to a number that is no campaign's", ("inbound", "551130000000")),
     ],
 )
 async def test_given_an_entry_that_is_refused_then_the_caller_hears_so_and_is_hung_up(

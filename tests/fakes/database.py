@@ -254,6 +254,21 @@ class MemoryLeads(_Repository):
 
         return self._store.commit(take)
 
+    async def claim(self, lead_id: int, call_id: str, app: str, now: datetime, lease_seconds: float) -> Lead | None:
+        def take() -> Lead | None:
+            lead = self._store.rows.get(lead_id)
+            if lead is None or lead.status is LeadStatus.CALLING:
+                return None
+            until = now + timedelta(seconds=lease_seconds)
+            self._store.held[lead_id] = Held(call_id, app, until)
+            most = max(lead.max_attempts, lead.attempts + 1)
+            self._store.change_lead(lead_id, status=LeadStatus.CALLING, max_attempts=most)
+            if lead.status in (LeadStatus.COMPLETED, LeadStatus.FAILED):
+                self._store.count(lead.campaign_id, processed=-1)
+            return lead
+
+        return self._store.commit(take)
+
     async def renew(self, app: str, now: datetime, lease_seconds: float) -> int:
         def extend() -> int:
             mine = [
@@ -390,6 +405,14 @@ class MemoryCalls(_Repository):
             return dict(Counter(number.removeprefix("+") for number in shown if number))
 
         return self._store.commit(count)
+
+    async def to_number(self, number: str, limit: int) -> list[CallRecord]:
+        def select() -> list[CallRecord]:
+            found = [c for c in self._store.records.values() if c.number == number]
+            outbound = [c for c in found if c.direction is Direction.OUTBOUND and c.started_at]
+            return sorted(outbound, key=lambda c: (c.started_at, c.call_id), reverse=True)[:limit]
+
+        return self._store.commit(select)
 
     async def open_calls(self, app: str) -> list[CallRecord]:
         def select() -> list[CallRecord]:

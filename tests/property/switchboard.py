@@ -39,6 +39,7 @@ class Channel:
     is_dialled: bool = False
     is_up: bool = False
     bridge: str | None = None
+    has_music: bool = False
     app: str = ""
     """The application it is in; kept while it is in the dialplan."""
     is_in_dialplan: bool = False
@@ -87,6 +88,7 @@ class Switchboard:
         self.person_at: Callable[[str], Person] | None = None
         """Who sits at an endpoint; None: chance decides."""
         self.created: list[m.CreateLeg] = []
+        self.played: list[m.PlayMessage] = []
         self.refuses: Callable[[str], bool] = lambda endpoint: False
         """Whether the trunk refuses a call to an endpoint at once."""
         self.dialled: list[tuple[float, str]] = []
@@ -202,14 +204,22 @@ class Switchboard:
         channel = self.channels.get(command.leg_id)
         if channel is None or channel.is_in_dialplan:
             return (m.MessageEnded(command.name),)
+        self.played.append(command)
         channel.playing = command.name
         self._later(channel, 4.0, lambda: self._played(channel, command.name))
         return ()
 
     def _StartMusic(self, command: m.StartMusic) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if channel is not None:
+            channel.has_music = True
         return ()
 
-    _StopMusic = _StartMusic
+    def _StopMusic(self, command: m.StopMusic) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if channel is not None:
+            channel.has_music = False
+        return ()
 
     def _StopMessage(self, command: m.StopMessage) -> tuple[m.Event, ...]:
         channel = self.channels.get(command.leg_id)

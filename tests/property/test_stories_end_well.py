@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Manners
-from stasis_dialer.core.call import CallState
+from stasis_dialer.core.call import CallState, arrive
 from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.model import (
     AgentSession,
@@ -89,6 +89,7 @@ class Deed:
 
 DEEDS = ("call",) * 12 + ("log_in", "phone_logs_in", "log_out", "pause", "unpause", "wrap_up_done")
 DEEDS += ("pause_recording", "resume_recording")
+DEEDS += ("customer_calls",) * 2
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
 DEEDS += ("dispose", "key", "keys", "customer_presses")
 CHOICES = (Choice("sale", "1", success=True), Choice("later", "2", callback=True), Choice("robot", "3", machine=True))
@@ -298,6 +299,24 @@ class World:
         self.placed.append(call_id)
         reservation = Reservation(call_id, lead, "5511987654321", now, now + timedelta(seconds=60))
         self.calls.place(reservation, self.campaign, gate.trunk)
+
+    def _customer_calls(self, deed: Deed, extension: str) -> None:
+        leg_id = self.ids.new("i")
+        self.board.arrive(leg_id)
+        self.placed.append(leg_id)
+        lead = Lead(len(self.placed), 1, "Eva", "5511987654322", status=LeadStatus.CALLING)
+        is_anybody_at_work = bool(self.desk.agents())
+        call, commands = arrive(
+            leg_id,
+            self.campaign,
+            lead,
+            "5511987654322",
+            "551130000000",
+            self.clock.now(),
+            prefers=extension,
+            is_anybody_at_work=is_anybody_at_work,
+        )
+        self.calls.adopt(call, commands)
 
     def _log_in(self, deed: Deed, extension: str) -> None:
         connect = ConnectMode.ON_DEMAND if deed.is_on_demand else ConnectMode.ALWAYS_ON

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import broadcast, dialling, ending, meeting, recorded, rerouting, screening
+from stasis_dialer.core.call import broadcast, dialling, ending, meeting, recorded, rerouting, screening, waiting
 from stasis_dialer.core.call.state import (
     AGENT_WANTED,
     CLOSING_SECONDS,
@@ -27,6 +27,7 @@ from stasis_dialer.core.call.state import (
     Step,
     TrunkTry,
 )
+from stasis_dialer.core.call.waiting import arrive
 from stasis_dialer.core.model import Campaign, Lead, Trunk
 from stasis_dialer.errors import IllegalEvent
 
@@ -100,6 +101,9 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.DETECTING, m.StopRequested): ending.stopped,
     (S.QUEUED, m.AgentReserved): meeting.agent_reserved,
     (S.QUEUED, m.AgentReady): meeting.agent_ready,
+    (S.QUEUED, m.AnnouncementDue): waiting.announcement_due,
+    (S.QUEUED, m.PlaceKnown): waiting.place_known,
+    (S.QUEUED, m.MessageEnded): waiting.announced,
     (S.QUEUED, m.LegGone): ending.gone,
     (S.QUEUED, m.DeadlineReached): meeting.nobody_came,
     (S.QUEUED, m.StopRequested): ending.stopped,
@@ -188,6 +192,8 @@ LATE: Final[frozenset[type[m.Event]]] = frozenset(
         m.TalkingFinished,
         m.VerdictDue,
         m.Parted,
+        m.AnnouncementDue,
+        m.PlaceKnown,
         m.DigitPressed,
         m.StopRequested,
     }
@@ -223,5 +229,6 @@ __all__ = [
     "Step",
     "TrunkTry",
     "advance",
+    "arrive",
     "start",
 ]

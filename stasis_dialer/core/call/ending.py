@@ -80,6 +80,7 @@ def gone(call: Call, event: m.Event, now: float) -> Step:
             is_dialled=call.dialled_at is not None,
             is_answered=call.answered_at is not None,
             is_bridged=call.bridged_at is not None,
+            is_inbound=call.is_inbound,
             is_machine=call.is_for_nobody or (call.is_machine and call.bridged_at is None),
             broadcast=_broadcast_outcome(call),
             prompt_seconds=_prompt_seconds(call, now),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call.state import (
     ANNOUNCEMENT_SECONDS,
@@ -12,10 +14,13 @@ from stasis_dialer.core.call.state import (
     Step,
     close,
     marked,
+    quiet,
 )
 from stasis_dialer.core.evolve import evolve
-from stasis_dialer.core.model import Wish
 from stasis_dialer.core.options import RecordingMode
+
+ANNOUNCEMENT: Final = "announcement"
+"""The name of the announcement of a recording among what is played to a leg."""
 
 
 def wait_for_agent(call: Call, now: float) -> Step:
@@ -46,12 +51,18 @@ def agent_ready(call: Call, event: m.Event, now: float) -> Step:
     if options.mode is not RecordingMode.ALL or options.announcement is None or call.is_announced:
         return _join(offering, now)
     announcing = marked(offering, now, "announced", is_announced=True, deadline=now + ANNOUNCEMENT_SECONDS)
-    return announcing, (*_quiet(call), m.PlayMessage(call.leg_id, options.announcement, "announcement"))
+    return announcing, (*quiet(call), m.PlayMessage(call.leg_id, options.announcement, ANNOUNCEMENT))
 
 
 def announced(call: Call, event: m.Event, now: float) -> Step:
-    """The announcement is over, or takes too long: the agent waits."""
-    return _join(call, now) if is_announcing(call) else (call, ())
+    """The announcement of the recording is over: the agent waits. Any other was cut off, or leaves the music."""
+    assert isinstance(event, m.MessageEnded)
+    if event.name == ANNOUNCEMENT:
+        return _join(call, now) if is_announcing(call) else (call, ())
+    if event.name != call.playing:
+        return call, ()
+    music = (m.StartMusic(call.leg_id),) if call.bridge_id is None else ()
+    return evolve(call, playing=None), music
 
 
 def is_announcing(call: Call) -> bool:
@@ -62,7 +73,7 @@ def is_announcing(call: Call) -> bool:
 def _join(call: Call, now: float) -> Step:
     assert call.bridge_id is not None
     joining = evolve(call, is_joining=True, deadline=now + JOIN_SECONDS)
-    return joining, (*_quiet(call), m.Join(call.leg_id, call.bridge_id))
+    return joining, (*quiet(call), m.Join(call.leg_id, call.bridge_id))
 
 
 def joined(call: Call, event: m.Event, now: float) -> Step:
@@ -111,11 +122,13 @@ def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
         bridge_id=None,
         offered_at=None,
         is_joining=False,
+        playing=None,
         deadline=deadline,
     )
     if now >= deadline:
-        return _give_up(queued, now, is_agent_broken=is_agent_broken)
-    return queued, (m.WithdrawSeek(is_agent_broken), m.SeekAgent())
+        return give_up(queued, now, is_agent_broken=is_agent_broken)
+    music = (m.StartMusic(call.leg_id),) if call.has_music and call.bridge_id is not None else ()
+    return queued, (*music, m.WithdrawSeek(is_agent_broken), m.SeekAgent())
 
 
 def agent_hung_up(call: Call, event: m.Event, now: float) -> Step:
@@ -134,20 +147,17 @@ def nobody_came(call: Call, event: m.Event, now: float) -> Step:
         return _join(call, now)
     if call.is_joining:
         return close(marked(call, now, "given up", given_up_at=now, is_joining=False), now, by="dialer")
-    return _give_up(call, now, is_agent_broken=False)
+    return give_up(call, now, is_agent_broken=False)
 
 
-def _give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
+def give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
     """The deadline for an agent has passed: the message, or the end when there is none."""
-    withdrawn = marked(call, now, "given up", given_up_at=now, is_joining=False)
+    withdrawn = marked(call, now, "given up", given_up_at=now, is_joining=False, playing=None)
     media = call.campaign.safe_harbour_media
+    if call.is_inbound:
+        media = call.campaign.inbound.message_media or media
     if media is None or call.is_machine:
         closing, commands = close(withdrawn, now, by="dialer")
         return closing, (m.WithdrawSeek(is_agent_broken), *commands)
     playing = evolve(withdrawn, state=S.SAFE_HARBOUR, deadline=now + MESSAGE_SECONDS)
-    return playing, (m.WithdrawSeek(is_agent_broken), *_quiet(call), m.PlayMessage(call.leg_id, media))
-
-
-def _quiet(call: Call) -> tuple[m.Command, ...]:
-    """Who asked for an agent by a key waits with music."""
-    return (m.StopMusic(call.leg_id),) if call.wish is Wish.AGENT else ()
+    return playing, (m.WithdrawSeek(is_agent_broken), *quiet(call), m.PlayMessage(call.leg_id, media))

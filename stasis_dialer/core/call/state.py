@@ -130,6 +130,9 @@ class Call:
     direction: Direction = Direction.OUTBOUND
     prefers: str | None = None
     """Extension of the agent who should have it when available."""
+    playing: str | None = None
+    """The announcement that a waiting customer hears now."""
+    announcements: int = 0
     tries: tuple[TrunkTry, ...] = ()
     """The tries before the present one: each was refused by its trunk."""
     is_trunk_known: bool = False
@@ -141,8 +144,20 @@ class Call:
         return self.later_leg_id or self.call_id
 
     @property
+    def is_inbound(self) -> bool:
+        """Whether the customer called us."""
+        return self.direction is Direction.INBOUND
+
+    @property
+    def has_music(self) -> bool:
+        """Whether the customer hears music while no agent is there: who called us, or asked for one by a key."""
+        return self.is_inbound or self.wish is Wish.AGENT
+
+    @property
     def patience_seconds(self) -> float:
-        """How long the customer may wait for an agent; one who asked for it by a key has more time."""
+        """How long the customer may wait for an agent; one who called us, or asked for it by a key, has more time."""
+        if self.is_inbound:
+            return self.campaign.inbound.max_wait_seconds
         if self.campaign.mode is DialMode.BROADCAST:
             return self.campaign.broadcast.agent_wait_seconds
         return self.campaign.answer_deadline_seconds
@@ -162,6 +177,14 @@ class Call:
 
 Step = tuple[Call, tuple[m.Command, ...]]
 Handler = Callable[[Call, m.Event, float], Step]
+
+
+def quiet(call: Call) -> tuple[m.Command, ...]:
+    """What a waiting customer hears is ended, so that what follows is not held up by it."""
+    if not call.has_music:
+        return ()
+    stop = (m.StopMessage(call.leg_id, call.playing),) if call.playing is not None else ()
+    return (*stop, m.StopMusic(call.leg_id))
 
 
 def close(call: Call, now: float, *, by: str) -> Step:

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from stasis_dialer.core.model import (
+    CallRecord,
     CallStatus,
     Campaign,
     DialMode,
+    Direction,
     Disposition,
     Fault,
     LeadOutcome,
@@ -250,3 +252,46 @@ async def test_given_somebody_opts_out_by_a_key_when_it_is_written_then_the_numb
     await story.store.calls.finish([(asked, outcome(one, LeadStatus.COMPLETED, "opt_out"))])
     stored = await story.store.calls.get(one.call_id)
     assert (stored.wish, stored.disposition) == (Wish.OPT_OUT, Disposition.OPT_OUT)
+
+
+async def test_given_a_customer_calls_when_their_lead_is_claimed_then_it_is_not_dialled_and_closed_by_their_call(
+    story: Story,
+) -> None:
+    await story.add("11987650001", "11987650002")
+    (one,) = (await story.reserve(1)).reservations
+    await story.store.calls.finish([(ended(one, Disposition.ANSWERED), outcome(one, LeadStatus.COMPLETED, "answered"))])
+    assert await story.counters() == (2, 1, 1)
+    before = await story.lead(one.lead.id)
+    assert await story.store.leads.claim(one.lead.id, "in-1", APP, at(60), LEASE_SECONDS) == before
+    claimed = await story.lead(one.lead.id)
+    assert (claimed.status, claimed.attempts, claimed.max_attempts) == (LeadStatus.CALLING, 1, before.max_attempts)
+    assert await story.counters() == (2, 0, 1)
+    assert await story.store.leads.claim(one.lead.id, "in-2", APP, at(61), LEASE_SECONDS) is None
+    assert [it.lead.id for it in (await story.reserve(5, at(62))).reservations] != [one.lead.id]
+    call = CallRecord("in-1", APP, story.campaign.id, one.lead.id, one.number, started_at=at(60), ended_at=at(70))
+    call = replace(call, direction=Direction.INBOUND, status=CallStatus.FINISHED, disposition=Disposition.MISSED)
+    result = LeadOutcome(one.lead.id, "in-1", LeadStatus.PENDING, "missed", at(370))
+    assert await story.store.calls.finish([(call, result)]) == []
+    lead = await story.lead(one.lead.id)
+    assert (lead.status, lead.result, lead.next_attempt_at, lead.attempts) == (LeadStatus.PENDING, "missed", at(370), 1)
+    assert await story.counters() == (2, 0, 1)
+
+
+async def test_given_a_lead_without_attempts_left_when_claimed_then_it_has_one_more(story: Story) -> None:
+    await story.add("11987650001")
+    (one,) = (await story.reserve(1)).reservations
+    await story.store.calls.finish([(ended(one, Disposition.BUSY), outcome(one, LeadStatus.FAILED, "busy"))])
+    await story.store.leads.claim(one.lead.id, "in-1", APP, at(60), LEASE_SECONDS)
+    lead = await story.lead(one.lead.id)
+    assert lead.max_attempts > lead.attempts
+    assert await story.store.leads.claim(987_654, "in-1", APP, at(60), LEASE_SECONDS) is None
+
+
+async def test_given_calls_to_a_number_when_it_calls_then_the_latest_first_and_only_ours(story: Story) -> None:
+    calls = [
+        CallRecord(id_, APP, number="5511987650001", started_at=at(second)) for id_, second in (("a", 1), ("b", 5))
+    ]
+    inbound = CallRecord("c", APP, number="5511987650001", started_at=at(9), direction=Direction.INBOUND)
+    await story.store.calls.save([*calls, inbound, CallRecord("d", APP, number="5511987650002", started_at=at(9))])
+    assert [call.call_id for call in await story.store.calls.to_number("5511987650001", 5)] == ["b", "a"]
+    assert [call.call_id for call in await story.store.calls.to_number("5511987650001", 1)] == ["b"]

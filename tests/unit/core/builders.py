@@ -166,6 +166,8 @@ EVENTS: dict[type[m.Event], m.Event] = {
         m.RecordingStopped(),
         SECOND,
         m.NoTrunk(),
+        m.AnnouncementDue(),
+        m.PlaceKnown(1),
         m.Assigned("c1", "a1", "b1", 5.0, 10.0),
         m.CustomerJoined("c1"),
         m.CustomerGone("c1"),

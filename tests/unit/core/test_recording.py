@@ -187,8 +187,8 @@ def test_given_an_announcement_when_the_agent_is_ready_then_the_customer_hears_i
     story = queued(ANNOUNCED).hears(READY)
     assert story.last == (m.PlayMessage("c1", MESSAGE, "announcement"),)
     assert story.call.state is CallState.OFFERING
-    assert story.hears(m.MessageEnded()).last == (m.Join("c1", "b1"),)
-    assert story.hears(m.MessageEnded()).last == ()
+    assert story.hears(m.MessageEnded("announcement")).last == (m.Join("c1", "b1"),)
+    assert story.hears(m.MessageEnded("announcement")).last == ()
     assert story.hears(m.Joined("b1")).call.state is CallState.BRIDGED
 
 

@@ -13,6 +13,8 @@ CREATE = m.CreateLeg(
 DIAL, ANSWER, HANG_UP, PROBE = m.DialLeg("c1", 29.6), m.AnswerLeg("c1"), m.HangUp("c1"), m.Probe("c1")
 BRIDGE, DESTROY, JOIN = m.CreateBridge("b1"), m.DestroyBridge("b1"), m.Join("c1", "b1")
 PLAY = m.PlayMessage("c1", "sound:sorry")
+STOP_PLAYING = m.StopMessage("c1", "place-1")
+MUSIC, NO_MUSIC = m.StartMusic("c1"), m.StopMusic("c1")
 TAKE_OUT, TO_DIALPLAN = m.TakeOut("c1", "b1"), m.SendToDialplan("c1", "sd-amd")
 WATCH, STOP_WATCHING = m.WatchTalking("c1", 0.8, 256), m.StopWatching("c1")
 LISTEN, RECORD = m.Listen("r1", "c1"), m.Record("r1", "spring/c1", "wav")
@@ -32,10 +34,11 @@ PATHS = {
     DESTROY: "/bridges/b1",
     JOIN: "/bridges/b1/addChannel",
     PLAY: "/channels/c1/play/c1-message",
-    m.StartMusic("c1"): "/channels/c1/moh",
-    m.StopMusic("c1"): "/channels/c1/moh",
     STOP: "/playbacks/c1-message",
     LOOK: "/playbacks/c1-confirmation",
+    STOP_PLAYING: "/playbacks/c1-place-1",
+    MUSIC: "/channels/c1/moh",
+    NO_MUSIC: "/channels/c1/moh",
     TAKE_OUT: "/bridges/b1/removeChannel",
     TO_DIALPLAN: "/channels/c1/continue",
     WATCH: "/channels/c1/variable",
@@ -69,10 +72,11 @@ async def run(command: m.Command, failure: Exception | None = None) -> tuple[tup
         (BRIDGE, "POST", {"type": "mixing,proxy_media", "name": "b1"}),
         (DESTROY, "DELETE", {}),
         (PLAY, "POST", {"media": "sound:sorry"}),
-        (m.StartMusic("c1"), "POST", {}),
-        (m.StopMusic("c1"), "DELETE", {}),
         (STOP, "DELETE", {}),
         (LOOK, "GET", {}),
+        (STOP_PLAYING, "DELETE", {}),
+        (MUSIC, "POST", {}),
+        (NO_MUSIC, "DELETE", {}),
         (TO_DIALPLAN, "POST", {"context": "sd-amd", "extension": "s", "priority": "1"}),
         (WATCH, "POST", {"variable": "TALK_DETECT(set)", "value": "800,256"}),
         (STOP_WATCHING, "POST", {"variable": "TALK_DETECT(remove)", "value": ""}),
@@ -222,6 +226,7 @@ async def test_given_a_defect_of_ours_then_it_is_an_event_too() -> None:
 
 def test_every_command_for_asterisk_has_its_test() -> None:
     local = {m.SeekAgent, m.WithdrawSeek, m.TellJoined, m.TellCall, m.Save, m.Finish, m.EndSession, m.Command}
+    local |= {m.AskPlace, m.SeekTrunk, m.TellTrunk}
     local |= {m.TellAnswered, m.TellSought, m.TellDetected, m.Remind}
     local |= {m.DisposeCall, m.CollectKey, m.CallPhone, m.RecordingLost, m.EndRecording}
     local |= {m.SeekTrunk, m.TellTrunk}
