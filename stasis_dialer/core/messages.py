@@ -500,6 +500,14 @@ class ProbeMessage(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Hush(Command):
+    """End the leg's music, and the message of this name: what follows is not held up by it for more than a moment."""
+
+    leg_id: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AskPlace(Command):
     """How many wait before this customer? `PlaceKnown` follows."""
 

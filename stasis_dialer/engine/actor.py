@@ -33,7 +33,19 @@ M = TypeVar("M", bound=Machine)
 class Actor(Generic[M]):
     """A machine that lives. `local` carries out a command at once, or answers False when Asterisk is needed."""
 
-    __slots__ = ("advance", "id", "inbox", "is_draining", "kind", "legs", "local", "machine", "outbox", "worker")
+    __slots__ = (
+        "advance",
+        "id",
+        "inbox",
+        "is_draining",
+        "is_wanted",
+        "kind",
+        "legs",
+        "local",
+        "machine",
+        "outbox",
+        "worker",
+    )
 
     def __init__(
         self,
@@ -42,12 +54,15 @@ class Actor(Generic[M]):
         machine: M,
         advance: Callable[[M, Any, float], tuple[M, tuple[m.Command, ...]]],
         local: Callable[[Actor[M], m.Command], bool],
+        is_wanted: Callable[[M, m.Command], bool] = lambda machine, command: True,
     ) -> None:
         self.id = id_
         self.kind = kind
         self.machine = machine
         self.advance = advance
         self.local = local
+        self.is_wanted = is_wanted
+        """Whether a command that waited is still to be carried out."""
         self.inbox: deque[m.Event] = deque()
         self.outbox: deque[m.Command] = deque()
         self.legs: set[str] = set()

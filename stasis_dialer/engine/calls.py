@@ -169,7 +169,7 @@ class Calls:
 
     def adopt(self, call: Call, commands: Iterable[m.Command] = ()) -> Actor[Call]:
         """Make a call live, a new one or one that was found after a restart."""
-        actor = Actor(call.call_id, "call", call, call_machine.advance, self._local)
+        actor = Actor(call.call_id, "call", call, call_machine.advance, self._local, call_machine.is_still_wanted)
         self._by_campaign[call.campaign.id][call.call_id] = actor
         if call.trunk is not None:
             self._channel_on[call.call_id] = call.trunk.name

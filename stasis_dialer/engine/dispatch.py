@@ -166,6 +166,9 @@ class Dispatcher:
         try:
             while actor.outbox:
                 command = actor.outbox.popleft()
+                if not actor.is_wanted(actor.machine, command):
+                    log.debug("command-dropped", id=actor.id, command=repr(command), state=actor.machine.state)
+                    continue
                 leg_id = getattr(command, "leg_id", None)
                 for event in await self._execute(command):
                     if leg_id is None or leg_id in actor.legs:

@@ -19,6 +19,7 @@ from stasis_dialer.engine.translate import AMD_STATUSES
 
 LEGS_THAT_TALK = 2
 """An agent and one customer: nobody else may ever hear them."""
+HUSH_SECONDS = 0.5
 TIMEOUT_SECONDS = 5.0
 """After which a request counts as unanswered."""
 DELAYS = (0.0, 0.0, 0.001, 0.02, 0.5, 4.0, 12.0)
@@ -109,7 +110,7 @@ class Switchboard:
         if self._happens(self._odds.request_unanswered):
             if self._random.random() < 0.5:
                 work(command)
-            await asyncio.sleep(TIMEOUT_SECONDS)
+            await asyncio.sleep(HUSH_SECONDS if isinstance(command, m.Hush) else TIMEOUT_SECONDS)
             return _unanswered(command)
         if self._happens(self._odds.request_fails):
             return _refused(command)
@@ -219,6 +220,14 @@ class Switchboard:
         channel = self.channels.get(command.leg_id)
         if channel is not None:
             channel.has_music = False
+        return ()
+
+    def _Hush(self, command: m.Hush) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.leg_id)
+        if channel is not None:
+            channel.has_music = False
+            if command.name is not None:
+                self._played(channel, command.name)
         return ()
 
     def _StopMessage(self, command: m.StopMessage) -> tuple[m.Event, ...]:

@@ -26,6 +26,7 @@ from stasis_dialer.core.call.state import (
     S,
     Step,
     TrunkTry,
+    is_still_wanted,
 )
 from stasis_dialer.core.call.waiting import arrive
 from stasis_dialer.core.model import Campaign, Lead, Trunk
@@ -230,5 +231,6 @@ __all__ = [
     "TrunkTry",
     "advance",
     "arrive",
+    "is_still_wanted",
     "start",
 ]

@@ -181,10 +181,20 @@ Handler = Callable[[Call, m.Event, float], Step]
 
 def quiet(call: Call) -> tuple[m.Command, ...]:
     """What a waiting customer hears is ended, so that what follows is not held up by it."""
-    if not call.has_music:
-        return ()
-    stop = (m.StopMessage(call.leg_id, call.playing),) if call.playing is not None else ()
-    return (*stop, m.StopMusic(call.leg_id))
+    return (m.Hush(call.leg_id, call.playing),) if call.has_music else ()
+
+
+NOT_FOR_TWO: Final = frozenset({S.SAFE_HARBOUR, S.CLOSING, S.ENDED})
+
+
+def is_still_wanted(call: Call, command: m.Command) -> bool:
+    """Whether a command that had to wait for others is still to be carried out: nobody is joined who was given up.
+
+    The agent may have another customer by then.
+    """
+    if not isinstance(command, m.Join) or command.leg_id != call.leg_id:
+        return True
+    return call.state not in NOT_FOR_TWO and command.bridge_id == call.bridge_id
 
 
 def close(call: Call, now: float, *, by: str) -> Step:

@@ -66,7 +66,7 @@ def place_known(call: Call, event: m.Event, now: float) -> Step:
     name = f"place-{call.announcements}"
     media = NEXT if event.ahead == 0 else PLACE.format(ahead=event.ahead)
     told = evolve(call, playing=name, announcements=call.announcements + 1)
-    return told, (m.StopMusic(call.leg_id), m.PlayMessage(call.leg_id, media, name), *_remind(call))
+    return told, (m.Hush(call.leg_id), m.PlayMessage(call.leg_id, media, name), *_remind(call))
 
 
 def announced(call: Call, event: m.Event, now: float) -> Step:

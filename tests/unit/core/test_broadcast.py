@@ -57,7 +57,7 @@ def test_given_an_agent_is_asked_for_when_one_is_there_then_they_talk(is_over: b
     hushed = () if is_over else (m.StopMessage("c1"),)
     assert story.last == (*hushed, m.TellSought(), m.SeekAgent(), m.Save(), m.StartMusic("c1"))
     assert (story.call.state, story.call.deadline) == (S.QUEUED, 50.0)
-    assert story.hears(m.MessageEnded(), READY).last == (m.StopMusic("c1"), m.Join("c1", "b1"))
+    assert story.hears(m.MessageEnded(), READY).last == (m.Hush("c1"), m.Join("c1", "b1"))
     story.hears(m.Joined("b1"), m.LegGone(16))
     assert outcome(story) == (D.ANSWERED, None)
 
@@ -65,7 +65,7 @@ def test_given_an_agent_is_asked_for_when_one_is_there_then_they_talk(is_over: b
 def test_given_an_agent_is_asked_for_when_nobody_comes_then_abandoned_after_the_message_for_it() -> None:
     story = playing().hears(m.DigitPressed("1"), at=20.0).reaches_its_deadline()
     assert story.now == 50.0
-    assert story.last == (m.WithdrawSeek(), m.StopMusic("c1"), m.PlayMessage("c1", MESSAGE))
+    assert story.last == (m.WithdrawSeek(), m.Hush("c1"), m.PlayMessage("c1", MESSAGE))
     assert outcome(story.hears(m.LegGone(16))) == (D.ABANDONED, F.OURS)
 
 

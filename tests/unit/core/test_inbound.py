@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import Call, CallState, advance, arrive
+from stasis_dialer.core.call import Call, CallState, advance, arrive, is_still_wanted
 from stasis_dialer.core.caller_ids import CallerIds
 from stasis_dialer.core.inbound import caller_number, match
 from stasis_dialer.core.model import CallRecord, Campaign, CampaignStatus, Direction, Disposition, Fault, LeadStatus
@@ -109,7 +109,7 @@ def test_given_a_call_then_answered_with_music_and_an_agent_is_sought() -> None:
 
 def test_given_an_agent_then_the_music_ends_before_they_are_joined() -> None:
     story = Story().hears(READY, at=10.0)
-    assert story.last == (m.StopMusic("i1"), m.Join("i1", "b1"))
+    assert story.last == (m.Hush("i1"), m.Join("i1", "b1"))
     story.hears(m.Joined("b1"), m.LegGone(16), at=11.0)
     assert (story.call.disposition, story.call.fault) == (D.ANSWERED, None)
 
@@ -119,9 +119,9 @@ def test_given_an_agent_comes_during_an_announcement_then_it_is_cut_off() -> Non
     assert story.last == (m.AskPlace(),)
     story.hears(m.PlaceKnown(2), at=20.0)
     play = m.PlayMessage("i1", "sound:queue-thereare,number:2,sound:queue-callswaiting", "place-0")
-    assert story.last == (m.StopMusic("i1"), play, m.Remind(20.0, m.AnnouncementDue()))
+    assert story.last == (m.Hush("i1"), play, m.Remind(20.0, m.AnnouncementDue()))
     story.hears(READY, at=21.0)
-    assert story.last == (m.StopMessage("i1", "place-0"), m.StopMusic("i1"), m.Join("i1", "b1"))
+    assert story.last == (m.Hush("i1", "place-0"), m.Join("i1", "b1"))
     story.hears(m.MessageEnded("place-0"), at=21.0)
     assert story.last == ()
 
@@ -142,7 +142,7 @@ def test_given_the_join_fails_then_music_again_under_the_same_limit() -> None:
 
 def test_given_nobody_comes_in_time_then_the_message_and_a_missed_call_that_is_not_abandoned() -> None:
     story = Story().hears(m.DeadlineReached(), at=60.0)
-    assert story.last == (m.WithdrawSeek(), m.StopMusic("i1"), m.PlayMessage("i1", MESSAGE))
+    assert story.last == (m.WithdrawSeek(), m.Hush("i1"), m.PlayMessage("i1", MESSAGE))
     story.hears(m.MessageEnded(), m.LegGone(16), at=70.0)
     assert (story.call.disposition, story.call.fault) == (D.MISSED, Fault.OURS)
 
@@ -183,3 +183,16 @@ def test_given_no_callbacks_then_the_lead_is_as_it_was() -> None:
     none = replace(CAMPAIGN, inbound=Inbound(callback_seconds=None))
     outcome = inbound_outcome("i1", lead, none, D.MISSED, NOW)
     assert (outcome.status, outcome.result, outcome.next_attempt_at) == (LeadStatus.FAILED, "busy", None)
+
+
+# --- commands that waited -------------------------------------------------------------------------------------------
+
+
+def test_given_a_join_that_waited_too_long_then_it_is_not_carried_out_any_more() -> None:
+    join = m.Join("i1", "b1")
+    offering = Story().hears(READY, at=10.0).call
+    assert is_still_wanted(offering, join)
+    assert is_still_wanted(offering, m.HangUp("i1"))
+    assert not is_still_wanted(offering, m.Join("i1", "b2"))
+    assert not is_still_wanted(Story().hears(READY, m.AgentLost("1001"), at=10.0).call, join)
+    assert not is_still_wanted(Story().hears(READY, m.StopRequested(), at=10.0).call, join)

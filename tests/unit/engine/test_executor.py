@@ -14,7 +14,7 @@ DIAL, ANSWER, HANG_UP, PROBE = m.DialLeg("c1", 29.6), m.AnswerLeg("c1"), m.HangU
 BRIDGE, DESTROY, JOIN = m.CreateBridge("b1"), m.DestroyBridge("b1"), m.Join("c1", "b1")
 PLAY = m.PlayMessage("c1", "sound:sorry")
 STOP_PLAYING = m.StopMessage("c1", "place-1")
-MUSIC, NO_MUSIC = m.StartMusic("c1"), m.StopMusic("c1")
+MUSIC, NO_MUSIC, HUSH = m.StartMusic("c1"), m.StopMusic("c1"), m.Hush("c1")
 TAKE_OUT, TO_DIALPLAN = m.TakeOut("c1", "b1"), m.SendToDialplan("c1", "sd-amd")
 WATCH, STOP_WATCHING = m.WatchTalking("c1", 0.8, 256), m.StopWatching("c1")
 LISTEN, RECORD = m.Listen("r1", "c1"), m.Record("r1", "spring/c1", "wav")
@@ -39,6 +39,7 @@ PATHS = {
     STOP_PLAYING: "/playbacks/c1-place-1",
     MUSIC: "/channels/c1/moh",
     NO_MUSIC: "/channels/c1/moh",
+    HUSH: "/channels/c1/moh",
     TAKE_OUT: "/bridges/b1/removeChannel",
     TO_DIALPLAN: "/channels/c1/continue",
     WATCH: "/channels/c1/variable",
@@ -77,6 +78,7 @@ async def run(command: m.Command, failure: Exception | None = None) -> tuple[tup
         (STOP_PLAYING, "DELETE", {}),
         (MUSIC, "POST", {}),
         (NO_MUSIC, "DELETE", {}),
+        (HUSH, "DELETE", {}),
         (TO_DIALPLAN, "POST", {"context": "sd-amd", "extension": "s", "priority": "1"}),
         (WATCH, "POST", {"variable": "TALK_DETECT(set)", "value": "800,256"}),
         (STOP_WATCHING, "POST", {"variable": "TALK_DETECT(remove)", "value": ""}),
@@ -232,3 +234,9 @@ def test_every_command_for_asterisk_has_its_test() -> None:
     local |= {m.SeekTrunk, m.TellTrunk}
     remote = {item for item in vars(m).values() if isinstance(item, type) and issubclass(item, m.Command)} - local
     assert {type(command) for command in PATHS} == remote
+
+
+async def test_music_and_message_end_together() -> None:
+    transport = ScriptedTransport()
+    assert await Executor(transport, "app").execute(m.Hush("c1", "place-0")) == ()
+    assert transport.requests == [("DELETE", "/channels/c1/moh"), ("DELETE", "/playbacks/c1-place-0")]
