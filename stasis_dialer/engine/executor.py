@@ -21,7 +21,9 @@ log = structlog.get_logger(__name__)
 
 NOTHING: Final[tuple[m.Event, ...]] = ()
 HUSH_SECONDS: Final = 0.5
-"""How long the end of music is waited for. Measured: 2 ms; the join that follows works beside music, too."""
+"""How long the end of music is waited for. Measured on Asterisk 22.10.1, 2026-11: a join beside music takes 1.5 ms, one
+during a playback is held up until that has ended, and takes 1 ms when it was stopped before (which takes 1 ms).
+"""
 LEG_ARGUMENT: Final = "leg"
 """First argument of our own legs' StasisStart; entries of the dialplan have other words."""
 
