@@ -108,6 +108,7 @@ def test_given_the_sides_apart_then_each_file_has_one_side(floor: Stage, ears: t
     row = ledger.ended_call(customer)
 
     said = {file.stem.rpartition("-")[2]: file for file in files_of(floor, row["unique_id"])}
+    wait_for(lambda: all(file.is_file() for file in said.values()), "Asterisk to have closed both files")
     wait_for(lambda: {"agent"} in recorded(said["agent"]), "the agent's side")
     wait_for(lambda: {"customer"} in recorded(said["customer"]), "the customer's side")
     assert all("customer" not in heard for heard in recorded(said["agent"]))
