@@ -155,6 +155,8 @@ class Dialer:
             "max_channels": max_channels,
             "max_attempts": 1,
             "wrap_up_seconds": 0,
+            "law.pack": "off",
+            "retry.calls_per_number": 0,
             **settings,
         }
         pairs = [text for key, value in wanted.items() for text in ("--set", f"{key}={value}")]

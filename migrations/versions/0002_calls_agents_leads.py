@@ -30,11 +30,17 @@ ADDED_COLUMNS = (
     ("discador_chamadas", "is_success", "TINYINT(1) NULL INVISIBLE"),
     ("discador_chamadas", "recordings", f"{JSON} NULL INVISIBLE"),
     ("discador_chamadas", "recordings_until", "DATETIME(3) NULL INVISIBLE"),
+    ("discador_contatos", "zone", "VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL INVISIBLE"),
+    ("discador_contatos", "priority", "TINYINT NOT NULL DEFAULT 0 INVISIBLE"),
+    ("discador_contatos", "next_phone", "TINYINT NULL INVISIBLE"),
+    ("discador_contatos", "expires_at", "DATETIME(3) NULL INVISIBLE"),
 )
 ADDED_INDICES = (
     ("discador_chamadas", "ix_dialer_number", "destination_extension, start_time"),
     ("discador_chamadas", "ix_dialer_recordings", "app, recordings_until"),
+    ("discador_contatos", "ix_dialer_lane", "campaign_id, status, zone, priority, next_attempt"),
 )
+OPTIONS = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci"
 DIGITS = "VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin"
 
 OWN_TABLES = f"""
@@ -88,6 +94,29 @@ CREATE TABLE IF NOT EXISTS dialer_dnc_sources (
   imported_at DATETIME(3) NOT NULL,
   entries INTEGER NOT NULL,
   PRIMARY KEY (source, campaign_id)
+) {OPTIONS};
+
+CREATE TABLE IF NOT EXISTS dialer_numbers (
+  number {DIGITS} NOT NULL PRIMARY KEY,
+  invalid_count SMALLINT NOT NULL DEFAULT 0,
+  invalid_at DATETIME(3) NULL,
+  abandoned_at DATETIME(3) NULL
+) {OPTIONS};
+
+CREATE TABLE IF NOT EXISTS dialer_callbacks (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  campaign_id INTEGER NOT NULL,
+  lead_id BIGINT NOT NULL,
+  agent VARCHAR(40) NULL,
+  due_at DATETIME(3) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  note VARCHAR(255) NOT NULL DEFAULT '',
+  moved SMALLINT NOT NULL DEFAULT 0,
+  created_at DATETIME(3) NOT NULL,
+  created_by VARCHAR(100) NOT NULL DEFAULT '',
+  call_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
+  KEY ix_due (campaign_id, state, due_at),
+  KEY ix_lead (lead_id, state)
 ) {OPTIONS}
 """
 

@@ -12,7 +12,7 @@ import click
 from stasis_dialer.core.model import Campaign
 from stasis_dialer.errors import Refused
 from stasis_dialer.settings import CampaignFile, read_value
-from stasis_dialer.settings.campaign import core_value
+from stasis_dialer.settings.group import core_value
 
 
 def read_pairs(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import click
 from stasis_dialer import ari
 from stasis_dialer.cli.context import DOWN, REFUSED, Context, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list
+from stasis_dialer.core.lead_options import LawPack
 from stasis_dialer.core.model import RISKY_MODES, Campaign, ConnectMode, DialMode
 from stasis_dialer.db import schema
 from stasis_dialer.db.store import Store
@@ -136,6 +137,8 @@ def _doubts(campaign: Campaign, settings: Settings) -> list[str]:
         )
     if campaign.mode in RISKY_MODES and campaign.abandon_cap > USUAL_CAP:
         doubts.append(f"abandon_cap={campaign.abandon_cap:g} is over the usual 0.03")
+    if campaign.law.pack is LawPack.OFF:
+        doubts.append("law.pack is off: only its own hours stand between people and calls at night; use auto")
     unknown = set(campaign.trunks) - {trunk.name for trunk in settings.trunks}
     if unknown:
         doubts.append(f"unknown trunk {sorted(unknown)[0]}")

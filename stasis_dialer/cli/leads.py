@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from stasis_dialer.cli import lead_rules
 from stasis_dialer.cli.campaign import name_or_id
 from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.cli.exporting import export_leads
@@ -30,6 +31,9 @@ SHOWN_REFUSALS = 10
 @click.group()
 def leads() -> None:
     """Leads: the people to be called."""
+
+
+leads.add_command(lead_rules.callback)
 
 
 @leads.command("import")

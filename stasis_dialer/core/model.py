@@ -11,6 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 from stasis_dialer.core.caller_ids import CallerIds
+from stasis_dialer.core.lead_options import Law, LeadList, NextPhone, Retry, WorkingDays
 from stasis_dialer.core.options import Amd, Broadcast, Choice, Dispositions, Inbound, Numbers, Recording, Routing
 from stasis_dialer.core.trunks import Breaker, Failover
 
@@ -217,11 +218,18 @@ class Campaign:
     dispositions: Dispositions = field(default_factory=Dispositions)
     recording: Recording = field(default_factory=Recording)
     routing: Routing = field(default_factory=Routing)
+    law: Law = field(default_factory=Law)
+    hours: WorkingDays = field(default_factory=WorkingDays)
+    retry: Retry = field(default_factory=Retry)
+    leads: LeadList = field(default_factory=LeadList)
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A person to be reached; one row to dial."""
+    """A person to be reached; one row to dial.
+
+    `zone` is the code of the zone of the number to be called next (`core.zones`), None until it is known.
+    """
 
     id: int
     campaign_id: int
@@ -236,6 +244,25 @@ class Lead:
     result: str | None = None
     attributes: tuple[tuple[str, str], ...] = ()
     """What its list had beside, by column."""
+    priority: int = 0
+    """0 to 9, the highest first."""
+    zone: str | None = None
+    next_phone: int | None = None
+    """Which of `phones` to call next; None: one after the other, by attempts."""
+    expires_at: datetime | None = None
+    created_at: datetime | None = None
+    more_phones: tuple[str, ...] = ()
+    """Phones beyond the legacy's two columns."""
+    callback_at: datetime | None = None
+    """When a callback was promised that has not been made; until then nothing else dials the lead."""
+    callback_agent: str | None = None
+    """Extension of the agent who promised it; None: anybody."""
+
+    @property
+    def phones(self) -> tuple[str, ...]:
+        """All phones, in the order in which they are tried."""
+        second = (self.alternate_phone,) if self.alternate_phone else ()
+        return (self.phone_number, *second, *self.more_phones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +399,8 @@ class LeadOutcome:
     """True when the attempt never left us, so that it does not count against the lead."""
     is_callback: bool = False
     """True when a callback was promised: the lead keeps an attempt for it."""
+    phone: NextPhone = NextPhone.NEXT
+    """Which phone the next attempt calls."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final
 import phonenumbers
 
 from stasis_dialer.core.brazil import COUNTRY_CODE, national_number
-from stasis_dialer.core.model import Lead, Trunk
+from stasis_dialer.core.model import Trunk
 from stasis_dialer.core.options import Numbers
 from stasis_dialer.errors import ForeignNumber, NumberRefused, PremiumNumber
 
@@ -57,24 +57,6 @@ def normalise(text: str, region: str, rules: Numbers = ANY_NUMBER) -> str:
     elif rules.area_code and len(bare) <= SHORTEST_NATIONAL and bare.isdigit():
         bare = rules.area_code + bare
     return _checked(bare, region, rules)
-
-
-def lead_number(lead: Lead, region: str, rules: Numbers = ANY_NUMBER) -> str:
-    """The number at which to call the lead: the alternate phone on every second attempt, when it is valid.
-
-    Raises: NumberRefused when neither of the lead's numbers is valid.
-    """
-    phones = [lead.phone_number]
-    if lead.alternate_phone:
-        phones.insert(1 - lead.attempts % 2, lead.alternate_phone)
-    refused: NumberRefused | None = None
-    for phone in phones:
-        try:
-            return normalise(phone, region, rules)
-        except NumberRefused as error:
-            refused = refused or error
-    assert refused is not None
-    raise refused
 
 
 def stored_phone(number: str, region: str) -> str:

@@ -6,21 +6,23 @@ answers stand here under their names.
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
-from functools import lru_cache
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from stasis_dialer.core import windows
+from stasis_dialer.core.lead_options import NextPhone, RetryRule, Weekday
 from stasis_dialer.core.model import Campaign, Disposition, Lead, LeadOutcome, LeadStatus
 from stasis_dialer.core.options import Choice
+from stasis_dialer.core.zones import ON_AGENDA, zone_by_code
 
 REACHED: Final = frozenset({Disposition.ANSWERED, Disposition.MESSAGE_PLAYED, Disposition.OPT_OUT})
 """After these a lead is not dialled again."""
 
+MAX_DOUBLINGS: Final = 20
+"""Attempts whose factor counts: more would only pass `max_delay_seconds` by more."""
 
-@lru_cache(maxsize=256)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+_ALL_DAY: Final = (time.min, time.min)
+_WEEK: Final = tuple(Weekday)
 
 
 def is_in_working_hours(campaign: Campaign, now: datetime) -> bool:
@@ -28,11 +30,30 @@ def is_in_working_hours(campaign: Campaign, now: datetime) -> bool:
 
     Units: `now` is aware UTC. The start belongs to the window, the end does not; equal ends mean all day.
     """
-    start, end = campaign.window_start, campaign.window_end
+    return windows.is_open(working_hours(campaign), campaign.timezone, now)
+
+
+def working_hours(campaign: Campaign) -> windows.Opening:
+    """The campaign's own hours of each day, in its own zone. Days whose window passes midnight own its end."""
+    weekday = _hours(campaign.window_start, campaign.window_end)
+    days = campaign.hours
+    is_saturday_special = days.saturday_start is not None or days.saturday_end is not None
+    saturday = _hours(days.saturday_start, days.saturday_end) if is_saturday_special else weekday
+    open_days = frozenset(days.days)
+
+    def hours(day: date) -> windows.Hours | None:
+        name = _WEEK[day.weekday()]
+        if name not in open_days:
+            return None
+        return saturday if name is Weekday.SAT else weekday
+
+    return hours
+
+
+def _hours(start: time | None, end: time | None) -> windows.Hours:
     if start is None and end is None:
-        return True
-    local = now.astimezone(_zone(campaign.timezone)).time()
-    return is_within(local, start or time.min, end)
+        return _ALL_DAY
+    return start or time.min, end or time.min
 
 
 def is_within(local: time, start: time, end: time | None) -> bool:
@@ -53,24 +74,62 @@ def can_be_called_now(lead: Lead, now: datetime) -> bool:
     return lead.next_attempt_at is None or lead.next_attempt_at <= now
 
 
-def next_attempt(
-    disposition: Disposition, attempts: int, lead: Lead, campaign: Campaign, now: datetime
-) -> datetime | None:
+def next_attempt(disposition: str, attempts: int, lead: Lead, campaign: Campaign, now: datetime) -> datetime | None:
     """When this lead may be dialled again, or None when it is finished.
 
     Units: `now` and the result are aware UTC; `attempts` counts those that burned one, this one included.
-    Source: the legacy's rule: 30 minutes later, until `max_attempts`; the delay is a setting of the campaign.
+    Source: the campaign's rule for the disposition; without one the legacy's: `retry_delay_seconds` later, until
+    `max_attempts`.
     """
-    if disposition in REACHED or attempts >= lead.max_attempts:
+    rule = campaign.retry.rule(disposition)
+    limit = lead.max_attempts if rule.attempts is None else min(rule.attempts, lead.max_attempts)
+    if disposition in REACHED or attempts >= limit:
         return None
-    return now + timedelta(seconds=campaign.retry_delay_seconds)
+    return _shifted(rule, campaign, lead, attempts, now)
+
+
+def _shifted(rule: RetryRule, campaign: Campaign, lead: Lead, attempts: int, now: datetime) -> datetime:
+    """The time after the rule's delay, on its day, and at its distance from this attempt's time of day."""
+    delay = campaign.retry_delay_seconds if rule.delay_seconds is None else rule.delay_seconds
+    longest = max(delay, rule.max_delay_seconds)
+    delay = min(longest, delay * rule.factor ** min(max(0, attempts - 1), MAX_DOUBLINGS))
+    at = now + timedelta(seconds=delay)
+    timezone = windows.zone_info(local_timezone(lead, campaign))
+    if rule.is_next_day:
+        tomorrow = now.astimezone(timezone).date() + timedelta(days=1)
+        at = max(at, datetime.combine(tomorrow, time.min, timezone).astimezone(UTC))
+    if rule.shift_hours:
+        at = _away_from(now.astimezone(timezone), at.astimezone(timezone), rule.shift_hours).astimezone(UTC)
+    return at
+
+
+def _away_from(called: datetime, again: datetime, hours: float) -> datetime:
+    """`again`, or so much later that its time of day is `hours` from that of the last call, around the clock."""
+    apart = (_seconds_of_day(again) - _seconds_of_day(called)) % 86_400
+    wanted = min(hours, 12.0) * 3600
+    if apart < wanted:
+        return again + timedelta(seconds=wanted - apart)
+    if 86_400 - apart < wanted:
+        return again + timedelta(seconds=wanted + 86_400 - apart)
+    return again
+
+
+def _seconds_of_day(moment: datetime) -> float:
+    return moment.hour * 3600 + moment.minute * 60 + moment.second + moment.microsecond / 1e6
+
+
+def local_timezone(lead: Lead, campaign: Campaign) -> str:
+    """The time zone of the lead's number; the campaign's while it is not known."""
+    if lead.zone is None or lead.zone == ON_AGENDA:
+        return campaign.timezone
+    return zone_by_code(lead.zone).timezones[0]
 
 
 def lead_outcome(
     call_id: str,
     lead: Lead,
     campaign: Campaign,
-    disposition: Disposition,
+    disposition: str,
     *,
     is_attempt_given_back: bool,
     now: datetime,
@@ -85,7 +144,15 @@ def lead_outcome(
         status = LeadStatus.COMPLETED
     else:
         status = LeadStatus.FAILED if again_at is None else LeadStatus.PENDING
-    return LeadOutcome(lead.id, call_id, status, str(disposition), again_at, is_attempt_given_back)
+    phone = NextPhone.SAME if is_attempt_given_back else campaign.retry.rule(disposition).phone
+    return LeadOutcome(lead.id, call_id, status, str(disposition), again_at, is_attempt_given_back, phone=phone)
+
+
+def expires_at(lead: Lead, campaign: Campaign) -> datetime | None:
+    """When a lead ends if it was not reached: its own expiry, or the campaign's days after its import."""
+    if lead.expires_at is not None or not campaign.leads.expire_days or lead.created_at is None:
+        return lead.expires_at
+    return lead.created_at + timedelta(days=campaign.leads.expire_days)
 
 
 def disposed_outcome(

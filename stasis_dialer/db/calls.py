@@ -8,11 +8,12 @@ left alone. Call row, lead and the campaign's counters are one transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from stasis_dialer.core.caller_ids import bare
+from stasis_dialer.core.lead_options import NextPhone
 from stasis_dialer.core.model import (
     CallRecord,
     CallStatus,
@@ -24,10 +25,13 @@ from stasis_dialer.core.model import (
     Wish,
 )
 from stasis_dialer.core.schedule import disposed_outcome
+from stasis_dialer.core.zones import ON_AGENDA
+from stasis_dialer.db.agenda import Callback, kept_by_customers, put_on_agenda, waiting_callbacks
 from stasis_dialer.db.clock import LegacyClock, utc_text
 from stasis_dialer.db.database import Database, Statements, placeholders
 from stasis_dialer.db.dnc import list_number
-from stasis_dialer.db.reservation import LEASE_EXPIRED, PROCESSED
+from stasis_dialer.db.number_facts import note_ends
+from stasis_dialer.db.reservation_sql import LEASE_EXPIRED, PROCESSED
 from stasis_dialer.db.rows import (
     CALL_COLUMNS,
     CALL_JSON,
@@ -67,7 +71,8 @@ _CLOSE_LEADS: Final = (
     "UPDATE discador_contatos SET attempts = GREATEST(0, CAST(attempts AS SIGNED) - ELT(FIELD(id, {ids}), {ids})), "
     "max_attempts = IF(ELT(FIELD(id, {ids}), {ids}) = 1, GREATEST(max_attempts, attempts + 1), max_attempts), "
     "result = ELT(FIELD(id, {ids}), {ids}), next_attempt = ELT(FIELD(id, {ids}), {ids}), "
-    "status = ELT(FIELD(id, {ids}), {ids}), updated_at = COALESCE(%s, updated_at), "
+    "status = ELT(FIELD(id, {ids}), {ids}), zone = COALESCE(ELT(FIELD(id, {ids}), {ids}), zone), "
+    "next_phone = next_phone + ELT(FIELD(id, {ids}), {ids}), updated_at = COALESCE(%s, updated_at), "
     "reserved_by = NULL, reserved_until = NULL WHERE id IN ({ids})"
 )
 _MAX_RESULT: Final = 100
@@ -142,9 +147,13 @@ class Calls:
             self._write(statements, [record for record, _ in closed], _UNLESS_FINAL)
             _keep_opt_outs(statements, [record for record, _ in closed])
             mine = [row for row in leads if _is_mine(row, outcomes[row[0]])]
+            note_ends(statements, [record for record, _ in closed])
             if mine:
+                called_in = [record for record, _ in closed if record.direction is Direction.INBOUND]
+                kept_by_customers(statements, called_in)
+                promised = await waiting_callbacks(statements, [row[0] for row in mine])
                 moment = max((record.ended_at for record, _ in closed if record.ended_at), default=None)
-                self._close(statements, [(row, outcomes[row[0]]) for row in mine], successes, moment)
+                self._close(statements, [(row, outcomes[row[0]]) for row in mine], promised, successes, moment)
             return [outcomes[row[0]].call_id for row in leads if row[3] != outcomes[row[0]].call_id]
 
         return await self._database.run(write, may_repeat=True)
@@ -178,7 +187,7 @@ class Calls:
                 )
                 counted = disposition == Disposition.ANSWERED.value if was_success is None else bool(was_success)
                 delta = {made.call_id: int(made.choice.success) - int(counted)}
-                self._close(statements, [(leads[0], outcome)], delta, made.at)
+                self._close(statements, [(leads[0], outcome)], {}, delta, made.at)
             return True
 
         return await self._database.run(write, may_repeat=True)
@@ -311,12 +320,14 @@ class Calls:
     def _close(
         self,
         statements: Statements,
-        leads: Sequence[tuple[list[Any], LeadOutcome]],
+        closed: Sequence[tuple[list[Any], LeadOutcome]],
+        promised: Mapping[int, Callback],
         successes: Mapping[str, int],
         moment: datetime | None,
     ) -> None:
         clock = self._database.clock
         stamp = clock.text(moment)
+        leads = [(row, _with_promise(outcome, promised.get(outcome.lead_id))) for row, outcome in closed]
         ids = [outcome.lead_id for _, outcome in leads]
         statements.later(
             _CLOSE_LEADS.format(ids=placeholders(ids)),
@@ -330,9 +341,16 @@ class Calls:
             *(clock.text_not_before(outcome.next_attempt_at) for _, outcome in leads),
             *ids,
             *(_status(row, outcome) for row, outcome in leads),
+            *ids,
+            *(ON_AGENDA if one.is_callback or one.lead_id in promised else None for _, one in leads),
+            *ids,
+            *(1 if outcome.phone is NextPhone.NEXT else 0 for _, outcome in leads),
             stamp,
             *ids,
         )
+        for row, outcome in leads:
+            if outcome.is_callback and outcome.next_attempt_at is not None and outcome.lead_id not in promised:
+                put_on_agenda(statements, row[1], outcome.lead_id, outcome.next_attempt_at, moment, outcome.result)
         counts: dict[int, list[int]] = {}
         for row, outcome in leads:
             count = counts.setdefault(row[1], [0, 0])
@@ -361,6 +379,13 @@ def _is_last(row: Sequence[Any], call_id: str, results: Sequence[str | None]) ->
     """The call was the lead's last attempt, is over, and its result still stands."""
     _, _, _, attempt_id, is_reserved, result = row
     return attempt_id == call_id and not is_reserved and result in (*results, LEASE_EXPIRED)
+
+
+def _with_promise(outcome: LeadOutcome, callback: Callback | None) -> LeadOutcome:
+    """A lead to which a call was promised meanwhile waits for it, whatever became of this one."""
+    if callback is None:
+        return outcome
+    return replace(outcome, status=LeadStatus.PENDING, next_attempt_at=callback.due_at)
 
 
 def _status(row: Sequence[Any], outcome: LeadOutcome) -> str:

@@ -13,7 +13,8 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from stasis_dialer.core.model import Campaign
-from stasis_dialer.settings.campaign import CampaignFile, CampaignSettings, core_value
+from stasis_dialer.settings.campaign import CampaignFile, CampaignSettings
+from stasis_dialer.settings.group import core_value
 
 LEGACY_COLUMNS: Final[Mapping[str, str]] = {
     "name": "name",

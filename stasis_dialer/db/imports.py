@@ -19,6 +19,7 @@ from stasis_dialer.core.lists import ListedLead, ListedPhone
 from stasis_dialer.core.model import Campaign
 from stasis_dialer.core.numbers import stored_phone
 from stasis_dialer.core.options import Dedupe
+from stasis_dialer.core.zones import zone_of
 from stasis_dialer.db.audit import AuditEntry, write_audit
 from stasis_dialer.db.clock import utc_text
 from stasis_dialer.db.database import Database, Statements
@@ -32,7 +33,7 @@ LOCK_SECONDS: Final = 600
 _LOCK: Final = "CONCAT('stasis_dialer.import:', DATABASE())"
 _INSERT_LEADS: Final = (
     "INSERT INTO discador_contatos (campaign_id, name, phone_number, alternate_phone, max_attempts, attempts, status, "
-    "created_at, updated_at, attributes) VALUES "
+    "created_at, updated_at, attributes, zone) VALUES "
 )
 _INSERT_PHONES: Final = "INSERT INTO dialer_lead_phones (lead_id, position, campaign_id, number, original) VALUES "
 _NEW_IDS: Final = "SELECT JSON_ARRAY(LAST_INSERT_ID(), @@auto_increment_increment)"
@@ -212,7 +213,8 @@ class LeadImport:
             attempts = lead.max_attempts or campaign.max_attempts
             attributes = _json(lead.attributes) if lead.attributes else "NULL"
             name = escape_string(lead.name)
-            rows.append(f"({campaign.id},'{name}','{first}',{second},{attempts},{rest},{attributes})")
+            zone = zone_of(phones[0].number).code
+            rows.append(f"({campaign.id},'{name}','{first}',{second},{attempts},{rest},{attributes},'{zone}')")
         self._statements.later(_INSERT_LEADS + ",".join(rows))
         ((first_id, step),) = await self._statements.rows(_NEW_IDS)
         if self._first_id is None:

@@ -6,13 +6,15 @@ the dialer asks for is read from an index.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from stasis_dialer.core.model import Lead, LeadPhone, LeadStatus
-from stasis_dialer.db.clock import utc_moment
+from stasis_dialer.core.model import Campaign, Lead, LeadPhone, LeadStatus
+from stasis_dialer.core.settling import next_zone
+from stasis_dialer.core.zones import NOWHERE
+from stasis_dialer.db.clock import utc_moment, utc_text
 from stasis_dialer.db.database import Statements, placeholders
 from stasis_dialer.db.reservation import Reservations
 from stasis_dialer.db.rows import LEAD_JSON, lead_from
@@ -33,6 +35,8 @@ class NewLead:
     phone_number: str
     alternate_phone: str | None = None
     max_attempts: int | None = None
+    priority: int = 0
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,27 @@ class Leads(Reservations):
             if count < RECYCLE_BATCH:
                 return total
 
+    async def know_zones(self, campaign: Campaign, to_number: Callable[[str], str], limit: int) -> int:
+        """Write down the zones of pending leads of a campaign that have none yet; how many.
+
+        `to_number` gives a phone as E.164, or raises NumberRefused: a lead without any is left to its reservation.
+        """
+
+        async def learn(statements: Statements) -> int:
+            sql = (
+                f"SELECT {LEAD_JSON} FROM discador_contatos FORCE INDEX (ix_dialer_lane) WHERE campaign_id = %s "
+                "AND status = 'pending' AND zone IS NULL LIMIT %s FOR UPDATE SKIP LOCKED"
+            )
+            rows = await statements.rows(sql, campaign.id, limit)
+            leads = [lead_from(row, self._database.clock) for row in rows]
+            known = {lead.id: next_zone(lead, to_number) or NOWHERE for lead in leads}
+            if known:
+                text = "UPDATE discador_contatos SET zone = ELT(FIELD(id, {ids}), {ids}) WHERE id IN ({ids})"
+                statements.later(text.format(ids=placeholders(list(known))), *known, *known.values(), *known)
+            return len(known)
+
+        return await self._database.run(learn, may_repeat=True)
+
     async def _recycle_batch(self, campaign_id: int, results: Sequence[str], now: datetime) -> int:
         stamp = self._database.clock.text(now)
         wanted = f" AND result IN ({placeholders(results)})" if results else ""
@@ -178,7 +203,7 @@ class Leads(Reservations):
         async def recycle(statements: Statements) -> int:
             count = await statements.execute(
                 "UPDATE discador_contatos FORCE INDEX (ix_dialer_due) SET status = 'pending', attempts = 0, "
-                "result = NULL, next_attempt = NULL, updated_at = %s "
+                "result = NULL, next_attempt = NULL, zone = NULL, next_phone = NULL, updated_at = %s "
                 f"WHERE campaign_id = %s AND status = 'failed'{wanted} LIMIT {RECYCLE_BATCH}",
                 stamp,
                 campaign_id,
@@ -202,13 +227,13 @@ class Leads(Reservations):
         for lead in leads:
             attempts = max_attempts if lead.max_attempts is None else lead.max_attempts
             values += (campaign_id, lead.name[:MAX_NAME], lead.phone_number, lead.alternate_phone, attempts)
-            values += (stamp, stamp)
-        rows = ", ".join(["(%s, %s, %s, %s, %s, 0, 'pending', %s, %s)"] * len(leads))
+            values += (stamp, stamp, lead.priority, utc_text(lead.expires_at))
+        rows = ", ".join(["(%s, %s, %s, %s, %s, 0, 'pending', %s, %s, %s, %s)"] * len(leads))
 
         async def insert(statements: Statements) -> None:
             statements.later(
                 "INSERT INTO discador_contatos (campaign_id, name, phone_number, alternate_phone, max_attempts, "
-                f"attempts, status, created_at, updated_at) VALUES {rows}",
+                f"attempts, status, created_at, updated_at, priority, expires_at) VALUES {rows}",
                 *values,
             )
             statements.later(

@@ -1,129 +1,37 @@
 """Takes leads for dialling, keeps their leases, and gives back what a dead dialer left behind.
 
-A reservation is one transaction: due leads are locked past those that others hold, their numbers and the do-not-call
-list are looked at, and the leads and their attempts' rows are written. So no lead is ever taken twice, and none without
-its attempt. Leads that may not be dialled are closed in the same transaction and do not stand in the way again.
+A reservation is one transaction: leads that are up are looked for without a lock, callbacks first, then locked by their
+ids past those that others hold; every gate is asked about each (`core.gates`), and the leads and their attempts' rows
+are written. So no lead is ever taken twice, none without its attempt, and none past a gate. Leads that may not be
+dialled are closed or put off in the same transaction and do not stand in the way again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from stasis_dialer.core.model import (
-    CERTAIN_MODES,
-    CallStatus,
-    Campaign,
-    Disposition,
-    Fault,
-    Lead,
-    LeadStatus,
-    Reservation,
-)
-from stasis_dialer.db.clock import utc_moment, utc_text
+from stasis_dialer.core import gates
+from stasis_dialer.core.gates import Case
+from stasis_dialer.core.law import Holidays
+from stasis_dialer.core.model import Campaign, Disposition, Fault, Lead, LeadStatus
+from stasis_dialer.db import reservation_sql as sql
+from stasis_dialer.db.batch import Batch, Reserved
+from stasis_dialer.db.candidates import Candidates
+from stasis_dialer.db.clock import utc_text
 from stasis_dialer.db.database import Database, Statements, placeholders
-from stasis_dialer.db.dnc import listed_among
-from stasis_dialer.db.rows import LEAD_JSON, lead_from
-from stasis_dialer.errors import NumberRefused
+from stasis_dialer.db.rows import lead_from
+from stasis_dialer.settings.holiday_dates import HolidayDates
+
+NOBODY: Final = Lead(0, 0, "", "")
+"""For gates that look at the campaign alone."""
 
 MAX_ROUNDS: Final = 4
-"""Looks for more leads in one reservation when some were refused; the rest waits for the next tick (not measured)."""
-
-MAX_RELEASED: Final = 500
-"""Expired leases given back in one transaction."""
-
-LEGACY_RETRY_SECONDS: Final = 1800.0
-"""Source: the legacy's rule, thirty minutes."""
-
-LEASE_EXPIRED: Final = "lease_expired"
-"""Result of a lead whose dialer vanished; the attempt's true end, should it still come, replaces it."""
-
-_DUE: Final = (
-    f"SELECT {LEAD_JSON} FROM discador_contatos FORCE INDEX (ix_dialer_due) "
-    "WHERE campaign_id = %s AND status = 'pending' "
-)
-RETRIES: Final = f"{_DUE} AND next_attempt <= %s ORDER BY next_attempt, id LIMIT %s FOR UPDATE SKIP LOCKED"
-FRESH: Final = f"{_DUE} AND next_attempt IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
-"""Two ranges of one index, each in its order: one range with OR would be sorted, and slow at millions of leads.
-
-The index is forced: while most leads are pending the optimizer takes one by id, which passes every closed lead later.
+"""Looks for more leads in one reservation when some were refused, put off, or held by others; the rest waits for the
+next tick (not measured).
 """
-
-_TAKE = (
-    "UPDATE discador_contatos SET attempts = COALESCE(attempts, 0) + 1, last_attempt = %s, status = 'calling', "
-    "updated_at = %s, reserved_by = %s, reserved_until = %s, attempt_id = ELT(FIELD(id, {ids}), {ids}) "
-    "WHERE id IN ({ids})"
-)
-_REFUSE = (
-    "UPDATE discador_contatos SET status = 'failed', next_attempt = NULL, updated_at = %s, "
-    "result = ELT(FIELD(id, {ids}), {ids}) WHERE id IN ({ids})"
-)
-_OPEN_CALLS = (
-    "INSERT INTO discador_chamadas (unique_id, destination_extension, status, start_time, duration, source_extension, "
-    "app, campaign_id, lead_id, started_at) VALUES "
-)
-PROCESSED = (
-    "UPDATE discador_campanhas SET processed_contacts = processed_contacts + %s, "
-    "successful_calls = successful_calls + %s, updated_at = COALESCE(%s, updated_at) WHERE id = %s"
-)
-_ABANDONED = (
-    "SELECT JSON_ARRAY(destination_extension, MAX(ended_at)) FROM discador_chamadas "
-    "WHERE destination_extension IN ({numbers}) AND start_time >= %s AND disposition = %s AND ended_at > %s "
-    "GROUP BY destination_extension"
-)
-_POSTPONE = (
-    "UPDATE discador_contatos SET next_attempt = ELT(FIELD(id, {ids}), {ids}), updated_at = %s WHERE id IN ({ids})"
-)
-LONGEST_CALL: Final = timedelta(days=1)
-"""A call that ended within the time began at most so much earlier. Source: `max_call_seconds` is at most a day."""
-_CLAIM = (
-    "UPDATE discador_contatos SET status = 'calling', max_attempts = GREATEST(max_attempts, attempts + 1), "
-    "updated_at = %s, reserved_by = %s, reserved_until = %s, attempt_id = %s WHERE id = %s"
-)
-_RENEW = (
-    "UPDATE discador_contatos FORCE INDEX (ix_dialer_lease) SET reserved_until = %s "
-    "WHERE reserved_until IS NOT NULL AND reserved_by = %s AND status = 'calling'"
-)
-_EXPIRED = (
-    "SELECT JSON_ARRAY(id, campaign_id, attempts, max_attempts, status, attempt_id) "
-    "FROM discador_contatos FORCE INDEX (ix_dialer_lease) "
-    "WHERE reserved_until <= %s ORDER BY reserved_until LIMIT %s FOR UPDATE SKIP LOCKED"
-)
-_TALKED = (
-    "SELECT JSON_ARRAY(unique_id) FROM discador_chamadas "
-    "WHERE unique_id IN ({ids}) AND bridged_at IS NOT NULL FOR UPDATE"
-)
-_GIVE_BACK = (
-    "UPDATE discador_contatos SET reserved_by = NULL, reserved_until = NULL, updated_at = %s, result = %s, "
-    "next_attempt = %s, status = %s WHERE id IN ({ids})"
-)
-_FORGET = "UPDATE discador_contatos SET reserved_by = NULL, reserved_until = NULL WHERE id IN ({ids})"
-_CLOSE_CALLS = (
-    "UPDATE discador_chamadas SET ended_at = %s, end_time = %s, is_end_estimated = 1, fault = %s, "
-    "disposition = IF(bridged_at IS NULL, %s, %s), "
-    "duration = IF(answered_at IS NULL, 0, GREATEST(0, TIMESTAMPDIFF(SECOND, answered_at, %s))), "
-    "status = 'finished' WHERE status <> 'finished' AND unique_id IN ({ids})"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedLead:
-    """A due lead that may not be dialled: it was closed as failed, and no attempt was written."""
-
-    lead: Lead
-    result: str
-    """`invalid_number` (or `foreign_number`, `premium_number`), `do_not_call` or `max_attempts`."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reserved:
-    """What one reservation took, and what it refused."""
-
-    reservations: list[Reservation] = field(default_factory=list)
-    refused: list[RefusedLead] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +45,14 @@ class ReleasedLead:
 
 
 class Reservations:
-    """Leads taken for dialling."""
+    """Leads taken for dialling. `holidays`: by place, their dates and names."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, holidays: Holidays | None = None, candidates: Candidates | None = None
+    ) -> None:
         self._database = database
+        self.holidays: Holidays = HolidayDates() if holidays is None else holidays
+        self._candidates = candidates or Candidates()
 
     async def reserve(
         self,
@@ -149,36 +61,43 @@ class Reservations:
         now: datetime,
         app: str,
         lease_seconds: float,
-        to_number: Callable[[Lead], str],
+        to_number: Callable[[str], str],
         new_call_id: Callable[[], str],
+        agents: Collection[str] = (),
     ) -> Reserved:
-        """Take up to `n` due leads: retries that are due first, then fresh ones in order of their import.
+        """Take up to `n` leads that may be called: callbacks that are due, then in the campaign's order.
 
-        A reservation's lead is as it stands after it: `calling`, this attempt counted. `to_number` gives E.164 without
-        plus, or raises NumberRefused; it may be asked twice for a lead, as `new_call_id`.
+        A reservation's lead is as it stands after it: `calling`, this attempt counted. `to_number` gives a phone as
+        E.164 without plus, or raises NumberRefused; it may be asked twice for a phone, as `new_call_id`. Callbacks
+        that an agent promised are taken only for `agents`, extensions that are free.
         Raises: DatabaseUnavailable. When the commit's answer was lost the leads come back when their lease ends.
         """
-        if n <= 0:
+        if n <= 0 or gates.shut(Case(campaign, NOBODY), now, gates.OF_CAMPAIGN):
             return Reserved()
+        batches: list[Batch] = []
 
         async def take(statements: Statements) -> Reserved:
-            reserved = Reserved()
-            batch = _Batch(self._database, statements, campaign, now, app, now + timedelta(seconds=lease_seconds))
+            batch = Batch(self._database.clock, statements, campaign, now, app, lease_seconds, self.holidays)
+            batches[:] = [batch]
+            await batch.keep_promises(n, agents, to_number, new_call_id)
+            window = 1
             for _round in range(MAX_ROUNDS):
-                wanted = n - len(reserved.reservations)
-                leads = await batch.due(wanted)
-                refused, numbers = await batch.sorted_out(leads, to_number)
-                reserved.refused.extend(batch.refuse(refused))
-                numbers = await batch.without_abandoned(numbers)
-                reserved.reservations.extend(batch.take(numbers, new_call_id))
-                if len(leads) < wanted or len(reserved.reservations) >= n:
+                wanted = n - len(batch.reserved.reservations)
+                if wanted <= 0:
                     break
-            if reserved.refused:
-                stamp = self._database.clock.text(now)
-                statements.later(PROCESSED, len(reserved.refused), 0, stamp, campaign.id)
-            return reserved
+                found = await self._candidates.find(
+                    statements, campaign, batch.stamp, wanted * window, batch.is_zone_open, batch.seen
+                )
+                locked = await batch.settle({one.id: one for one in found}, to_number, new_call_id, wanted)
+                if len(found) < wanted * window:
+                    break
+                window = 1 if locked else window * 4  # others hold what comes first: look past them
+            batch.write()
+            return batch.reserved
 
-        return await self._database.run(take)
+        reserved = await self._database.run(take)
+        self._candidates.used(campaign.id, batches[-1].moved)
+        return reserved
 
     async def claim(self, lead_id: int, call_id: str, app: str, now: datetime, lease_seconds: float) -> Lead | None:
         """Keep a lead from being dialled while its customer is in a call of their own; the lead as it was before.
@@ -188,15 +107,15 @@ class Reservations:
         """
 
         async def take(statements: Statements) -> Lead | None:
-            rows = await statements.rows(f"SELECT {LEAD_JSON} FROM discador_contatos WHERE id = %s FOR UPDATE", lead_id)
+            rows = await statements.rows(sql.LOCK_ONE, lead_id)
             lead = lead_from(rows[0], self._database.clock) if rows else None
             if lead is None or lead.status is LeadStatus.CALLING:
                 return None
             stamp = self._database.clock.text(now)
             until = utc_text(now + timedelta(seconds=lease_seconds))
-            statements.later(_CLAIM, stamp, app, until, call_id, lead_id)
+            statements.later(sql.CLAIM, stamp, app, until, call_id, lead_id)
             if lead.status in (LeadStatus.COMPLETED, LeadStatus.FAILED):
-                statements.later(PROCESSED, -1, 0, stamp, lead.campaign_id)
+                statements.later(sql.PROCESSED, -1, 0, stamp, lead.campaign_id)
             return lead
 
         return await self._database.run(take)
@@ -206,12 +125,12 @@ class Reservations:
         until = utc_text(now + timedelta(seconds=lease_seconds))
 
         async def extend(statements: Statements) -> int:
-            return await statements.execute(_RENEW, until, app)
+            return await statements.execute(sql.RENEW, until, app)
 
         return await self._database.run(extend, may_repeat=True)
 
     async def release_expired(
-        self, now: datetime, retry_delay_seconds: float = LEGACY_RETRY_SECONDS
+        self, now: datetime, retry_delay_seconds: float = sql.LEGACY_RETRY_SECONDS
     ) -> list[ReleasedLead]:
         """Give back leads whose lease ran out, whoever held them; at most `MAX_RELEASED` at a time.
 
@@ -222,25 +141,25 @@ class Reservations:
         retry_at = now + timedelta(seconds=retry_delay_seconds)
 
         async def release(statements: Statements) -> list[ReleasedLead]:
-            rows = await statements.rows(_EXPIRED, utc_text(now), MAX_RELEASED)
+            rows = await statements.rows(sql.EXPIRED, utc_text(now), sql.MAX_RELEASED)
             calls = [row[5] for row in rows if row[5]]
             talked: set[str] = set()
             if calls:
-                found = await statements.rows(_TALKED.format(ids=placeholders(calls)), *calls)
+                found = await statements.rows(sql.TALKED.format(ids=placeholders(calls)), *calls)
                 talked = {row[0] for row in found}
                 self._close_calls(statements, calls, now)
             released = [_released(row, talked) for row in rows if row[4] == LeadStatus.CALLING.value]
             self._close_leads(statements, released, now, retry_at)
             moved = [row[0] for row in rows if row[4] != LeadStatus.CALLING.value]
             if moved:  # by the old panel, while we held them: they stay as it wants them
-                statements.later(_FORGET.format(ids=placeholders(moved)), *moved)
+                statements.later(sql.FORGET.format(ids=placeholders(moved)), *moved)
             return released
 
         return await self._database.run(release)
 
     def _close_calls(self, statements: Statements, calls: Sequence[str], now: datetime) -> None:
         statements.later(
-            _CLOSE_CALLS.format(ids=placeholders(calls)),
+            sql.CLOSE_CALLS.format(ids=placeholders(calls)),
             utc_text(now),
             self._database.clock.text(now),
             Fault.OURS.value,
@@ -259,9 +178,9 @@ class Reservations:
             ids = [lead.lead_id for lead in released if lead.status is status]
             if ids:
                 statements.later(
-                    _GIVE_BACK.format(ids=placeholders(ids)),
+                    sql.GIVE_BACK.format(ids=placeholders(ids)),
                     stamp,
-                    Disposition.ANSWERED.value if status is LeadStatus.COMPLETED else LEASE_EXPIRED,
+                    Disposition.ANSWERED.value if status is LeadStatus.COMPLETED else sql.LEASE_EXPIRED,
                     clock.text_not_before(retry_at) if status is LeadStatus.PENDING else None,
                     status.value,
                     *ids,
@@ -271,123 +190,7 @@ class Reservations:
             completed = became.count(LeadStatus.COMPLETED)
             closed = completed + became.count(LeadStatus.FAILED)
             if closed:
-                statements.later(PROCESSED, closed, completed, stamp, campaign_id)
-
-
-class _Batch:
-    """One reservation's transaction."""
-
-    def __init__(
-        self, database: Database, statements: Statements, campaign: Campaign, now: datetime, app: str, until: datetime
-    ) -> None:
-        self._clock = database.clock
-        self._statements = statements
-        self._campaign = campaign
-        self._now = now
-        self._app = app
-        self._until = until
-
-    async def due(self, wanted: int) -> list[Lead]:
-        """Up to `wanted` due leads, now locked by us."""
-        stamp = self._clock.text(self._now)
-        rows = await self._statements.rows(RETRIES, self._campaign.id, stamp, wanted)
-        if len(rows) < wanted:
-            rows += await self._statements.rows(FRESH, self._campaign.id, wanted - len(rows))
-        return [lead_from(row, self._clock) for row in rows]
-
-    async def sorted_out(
-        self, leads: Sequence[Lead], to_number: Callable[[Lead], str]
-    ) -> tuple[list[RefusedLead], list[tuple[Lead, str]]]:
-        """Which of the leads may not be dialled and why, and the numbers of the others."""
-        refused: list[RefusedLead] = []
-        numbers: list[tuple[Lead, str]] = []
-        for lead in leads:
-            if lead.attempts >= lead.max_attempts:
-                reason = f"no attempt left: attempts={lead.attempts} max_attempts={lead.max_attempts}"
-                refused.append(RefusedLead(lead, "max_attempts", reason))
-                continue
-            try:
-                numbers.append((lead, to_number(lead)))
-            except NumberRefused as error:
-                refused.append(RefusedLead(lead, error.reason, str(error)))
-        listed = await listed_among(self._statements, [number for _, number in numbers], self._campaign.id, self._now)
-        for lead, number in numbers:
-            if number in listed:
-                refused.append(RefusedLead(lead, "do_not_call", f"on the do-not-call list: number=...{number[-4:]}"))
-        return refused, [(lead, number) for lead, number in numbers if number not in listed]
-
-    async def without_abandoned(self, numbers: Sequence[tuple[Lead, str]]) -> list[tuple[Lead, str]]:
-        """The leads whose number was not abandoned lately; the others wait until they may be dialled by such a mode."""
-        hours = self._campaign.abandoned_lockout_hours
-        if not numbers or hours <= 0 or self._campaign.mode in CERTAIN_MODES:
-            return list(numbers)
-        since = self._now - timedelta(hours=hours)
-        rows = await self._statements.rows(
-            _ABANDONED.format(numbers=placeholders(numbers)),
-            *(number for _, number in numbers),
-            self._clock.text(since - LONGEST_CALL),
-            Disposition.ABANDONED.value,
-            utc_text(since),
-        )
-        ended_at = {number: moment for number, ended in rows if (moment := utc_moment(ended)) is not None}
-        again_at = {number: moment + timedelta(hours=hours) for number, moment in ended_at.items()}
-        locked = [(lead.id, again_at[number]) for lead, number in numbers if number in again_at]
-        if locked:
-            ids = [lead_id for lead_id, _ in locked]
-            self._statements.later(
-                _POSTPONE.format(ids=placeholders(ids)),
-                *ids,
-                *(self._clock.text_not_before(at) for _, at in locked),
-                self._clock.text(self._now),
-                *ids,
-            )
-        return [(lead, number) for lead, number in numbers if number not in again_at]
-
-    def refuse(self, refused: Sequence[RefusedLead]) -> list[RefusedLead]:
-        """Close the refused leads; what they are now."""
-        if refused:
-            ids = [item.lead.id for item in refused]
-            self._statements.later(
-                _REFUSE.format(ids=placeholders(ids)),
-                self._clock.text(self._now),
-                *ids,
-                *(item.result for item in refused),
-                *ids,
-            )
-        return [
-            replace(item, lead=replace(item.lead, status=LeadStatus.FAILED, result=item.result, next_attempt_at=None))
-            for item in refused
-        ]
-
-    def take(self, numbers: Sequence[tuple[Lead, str]], new_call_id: Callable[[], str]) -> list[Reservation]:
-        """Write the attempts, and the leads as taken by them."""
-        if not numbers:
-            return []
-        taken = [
-            Reservation(new_call_id(), self._taken(lead), number, self._now, self._until) for lead, number in numbers
-        ]
-        stamp, started = self._clock.text(self._now), utc_text(self._now)
-        rows: list[object] = []
-        for one in taken:
-            rows += (one.call_id, one.number, CallStatus.RINGING.value, stamp, 0, "")
-            rows += (self._app, self._campaign.id, one.lead.id, started)
-        values = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"] * len(taken))
-        self._statements.later(_OPEN_CALLS + values, *rows)
-        ids = [one.lead.id for one in taken]
-        self._statements.later(
-            _TAKE.format(ids=placeholders(ids)),
-            stamp,
-            stamp,
-            self._app,
-            utc_text(self._until),
-            *ids,
-            *(one.call_id for one in taken),
-            *ids,
-        )
-        return taken
-
-    def _taken(self, lead: Lead) -> Lead:
-        return replace(lead, attempts=lead.attempts + 1, status=LeadStatus.CALLING, last_attempt_at=self._now)
+                statements.later(sql.PROCESSED, closed, completed, stamp, campaign_id)
 
 
 def _released(row: Sequence[Any], talked: set[str]) -> ReleasedLead:

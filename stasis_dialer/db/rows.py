@@ -31,7 +31,7 @@ W = TypeVar("W", bound=StrEnum)
 
 LEAD_JSON: Final = (
     "JSON_ARRAY(id, campaign_id, name, phone_number, alternate_phone, attempts, max_attempts, "
-    "last_attempt, next_attempt, status, result, attributes)"
+    "last_attempt, next_attempt, status, result, attributes, priority, zone, next_phone, expires_at, created_at)"
 )
 
 CALL_COLUMNS: Final = (
@@ -121,6 +121,11 @@ def lead_from(row: Sequence[Any], clock: LegacyClock) -> Lead:
         status=word(LeadStatus, row[9], LeadStatus.FAILED),
         result=row[10],
         attributes=attributes_from(row[11]) if row[11] else (),
+        priority=row[12],
+        zone=row[13],
+        next_phone=row[14],
+        expires_at=utc_moment(row[15]),
+        created_at=clock.moment(row[16]),
     )
 
 

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from stasis_dialer.db import schema
+from stasis_dialer.db.agenda import Agenda
 from stasis_dialer.db.agents import Agents
 from stasis_dialer.db.audit import Audit
 from stasis_dialer.db.calls import Calls
@@ -34,6 +35,7 @@ class Store:
         self.calls = Calls(database)
         self.agents = Agents(database)
         self.dnc = DoNotCallList(database)
+        self.agenda = Agenda(database)
         self.audit = Audit(database)
         self.pins = Pins(database)
         self.decisions = PacingDecisions(database)

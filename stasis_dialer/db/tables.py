@@ -95,13 +95,15 @@ class CampaignTable(Base):
 class LeadTable(Base):
     """A lead. A reservation is `attempt_id` with `reserved_by` until `reserved_until`.
 
-    `ix_dialer_due` serves the dialer: within one campaign and `pending` it holds the fresh leads (no next attempt) in
-    order of id, then the retries in order of their time, so both are read from an index in order, a hundred at a time.
+    `ix_dialer_lane` serves the dialer: within one campaign, `pending`, one zone and one priority it holds the fresh
+    leads (no next attempt) in order of id, then the retries in order of their time, so both are read in order, a
+    hundred at a time. `ix_dialer_due` counts them.
     """
 
     __tablename__ = "discador_contatos"
     __table_args__ = (
         Index("ix_dialer_due", "campaign_id", "status", "next_attempt"),
+        Index("ix_dialer_lane", "campaign_id", "status", "zone", "priority", "next_attempt"),
         Index("ix_dialer_campaign", "campaign_id"),
         Index("ix_dialer_lease", "reserved_until"),
         TABLE_OPTIONS,
@@ -126,6 +128,11 @@ class LeadTable(Base):
     reserved_until: Mapped[datetime | None] = _added(_moment(), nullable=True)
     attributes: Mapped[str | None] = _added(_json_type(), nullable=True)
     """JSON object with the columns of its list that have no column here."""
+    zone: Mapped[str | None] = _added(VARCHAR(64, charset="ascii", collation="ascii_bin"), nullable=True)
+    """Of the number that is called next (`core.zones`); `-`: on the agenda; NULL: not known yet."""
+    priority: Mapped[int] = _added(TINYINT, server_default="0")
+    next_phone: Mapped[int | None] = _added(TINYINT, nullable=True)
+    expires_at: Mapped[datetime | None] = _added(_moment(), nullable=True)
 
 
 class LeadPhoneTable(Base):
@@ -354,6 +361,47 @@ class DncSourceTable(Base):
     registry_at: Mapped[datetime] = mapped_column(_moment())
     imported_at: Mapped[datetime] = mapped_column(_moment())
     entries: Mapped[int] = mapped_column(Integer)
+
+
+class NumberTable(Base):
+    """What is known of a number across all campaigns; there is a row only for one with which something went wrong."""
+
+    __tablename__ = "dialer_numbers"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    number: Mapped[str] = mapped_column(VARCHAR(20, charset="ascii", collation="ascii_bin"), primary_key=True)
+    invalid_count: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How often in a row the network refused it as no number."""
+    invalid_at: Mapped[datetime | None] = mapped_column(_moment())
+    abandoned_at: Mapped[datetime | None] = mapped_column(_moment())
+
+
+class CallbackTable(Base):
+    """A call that was promised to a lead: the agenda. `agent` NULL: anybody may make it.
+
+    Within a campaign those that wait are read in order of their time.
+    """
+
+    __tablename__ = "dialer_callbacks"
+    __table_args__ = (
+        Index("ix_due", "campaign_id", "state", "due_at"),
+        Index("ix_lead", "lead_id", "state"),
+        TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    campaign_id: Mapped[int] = mapped_column(Integer)
+    lead_id: Mapped[int] = mapped_column(BigInteger)
+    agent: Mapped[str | None] = mapped_column(String(40))
+    due_at: Mapped[datetime] = mapped_column(_moment())
+    state: Mapped[str] = mapped_column(String(20))
+    """`waiting`, `made`, `replaced` by a newer one, `cancelled`."""
+    note: Mapped[str] = mapped_column(String(255), server_default=EMPTY)
+    moved: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How often it was put off because its agent was away."""
+    created_at: Mapped[datetime] = mapped_column(_moment())
+    created_by: Mapped[str] = mapped_column(String(100), server_default=EMPTY)
+    call_id: Mapped[str | None] = mapped_column(_id_type())
 
 
 class PacingDecisionTable(Base):

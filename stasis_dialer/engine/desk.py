@@ -111,6 +111,10 @@ class Desk:
             raise Refused(f"the agent is not logged in: extension={extension}; log in with: agent login {extension}")
         return agent
 
+    def free_extensions(self, campaign_id: int) -> list[str]:
+        """Available agents of a campaign."""
+        return [a.extension for a in self.agents() if a.state is AgentState.AVAILABLE and a.serves(campaign_id)]
+
     def free(self) -> list[frozenset[int]]:
         """For each available agent the campaigns served (empty: all)."""
         return [a.campaigns for a in self.agents() if a.state is AgentState.AVAILABLE]
@@ -122,7 +126,7 @@ class Desk:
         name = call.lead.name if call.lead else ""
         answered_at = call.answered_at if call.answered_at is not None else self._clock.now()
         self._waiting[call.call_id] = _Waiting(
-            call.call_id, call.campaign, name, call.number, answered_at, call.prefers, call.is_inbound
+            call.call_id, call.campaign, name, call.number, answered_at, _prefers(call), call.is_inbound
         )
         self._match()
 
@@ -395,3 +399,8 @@ class Desk:
         if not self._is_match_due:
             self._is_match_due = True
             asyncio.get_running_loop().call_soon(self._match)
+
+
+def _prefers(call: Call) -> str | None:
+    """The agent who promised the call, or whom the customer knows."""
+    return (call.lead.callback_agent if call.lead else None) or call.prefers

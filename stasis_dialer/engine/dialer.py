@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -20,7 +20,7 @@ import structlog
 from stasis_dialer.core import schedule
 from stasis_dialer.core.call import UNANSWERED, CallState
 from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, DialMode, Lead, Reservation
-from stasis_dialer.core.numbers import lead_number
+from stasis_dialer.core.numbers import normalise
 from stasis_dialer.core.pacing import PacingDecision, share_room
 from stasis_dialer.core.routing import Sharer
 from stasis_dialer.engine.caller_ids import CallerIdBook
@@ -60,8 +60,9 @@ class LeadStore(Protocol):
         now: datetime,
         app: str,
         lease_seconds: float,
-        to_number: Callable[[Lead], str],
+        to_number: Callable[[str], str],
         new_call_id: Callable[[], str],
+        agents: Collection[str] = (),
     ) -> Taken: ...
 
     async def last_agents(self, lead_ids: Sequence[int]) -> Mapping[int, str]: ...
@@ -374,8 +375,9 @@ class Dialer:
                 self._clock.utc_now(),
                 self._app,
                 self._lease_seconds,
-                lambda lead: lead_number(lead, campaign.default_region, campaign.numbers),
+                lambda phone: normalise(phone, campaign.default_region, campaign.numbers),
                 lambda: self._ids.new(CALL),
+                self._desk.free_extensions(campaign.id),
             )
             left -= len(taken.reservations)
         finally:

@@ -40,6 +40,7 @@ from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.inbound import Inbound
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
+from stasis_dialer.engine.lead_keeper import LeadKeeper
 from stasis_dialer.engine.members import Members
 from stasis_dialer.engine.pacing import Paces
 from stasis_dialer.engine.panel import Panel
@@ -179,6 +180,7 @@ class Service:
             settings.engine.lease_seconds,
         )
         self._entries = Entries(transport, self._desk, stores.pins, guard, reasons, self._inbound, app, self._leg_gone)
+        self._keeper = LeadKeeper(self.clock, self._book, self._desk, stores.leads, stores.agenda)
         self._panel = Panel(transport, stores.agents, self._desk, self.clock, settings.agents.panel_seconds)
         self._recovery = Recovery(
             transport,
@@ -260,6 +262,7 @@ class Service:
             self._heartbeat(),
             self._leases(),
             self._retention.run(),
+            self._keeper.run(),
         ]
         if self._webhooks.is_used:
             loops.append(self._webhooks.run())

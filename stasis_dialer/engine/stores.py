@@ -13,6 +13,7 @@ from stasis_dialer.engine.decision_log import DecisionStore
 from stasis_dialer.engine.dialer import LeadStore
 from stasis_dialer.engine.inbound import Claims, EarlierCalls
 from stasis_dialer.engine.journal import CallStore, SessionStore
+from stasis_dialer.engine.lead_keeper import AgendaStore, ZoneStore
 from stasis_dialer.engine.members import MemberStore
 from stasis_dialer.engine.pacing import PacingStore
 from stasis_dialer.engine.panel import PanelStore
@@ -21,7 +22,7 @@ from stasis_dialer.engine.recovery import LeadById, OpenCalls, OpenSessions
 from stasis_dialer.engine.retention import RecordedCalls
 
 
-class LeasedLeads(LeadStore, LeadById, Claims, Protocol):
+class LeasedLeads(LeadStore, LeadById, ZoneStore, Claims, Protocol):
     """Leads with their leases."""
 
     async def renew(self, app: str, now: datetime, lease_seconds: float) -> int: ...
@@ -58,6 +59,9 @@ class Stores(Protocol):
 
     @property
     def pins(self) -> PinStore: ...
+
+    @property
+    def agenda(self) -> AgendaStore: ...
 
     @property
     def decisions(self) -> PacingLog: ...

@@ -6,7 +6,6 @@ in `core.options`.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import time
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Final, Self
@@ -18,6 +17,8 @@ from stasis_dialer.core.caller_ids import CallerIds
 from stasis_dialer.core.model import AbandonWindow, ConnectMode, DialMode
 from stasis_dialer.core.recording import pattern_problem
 from stasis_dialer.settings.base import Strict, TimeZone
+from stasis_dialer.settings.group import Group
+from stasis_dialer.settings.lead_rules import LawSettings, LeadListSettings, RetrySettings, WorkingDaysSettings
 
 PhoneNumber = Annotated[str, Field(pattern=r"^\+?[1-9][0-9]{6,14}$")]
 
@@ -27,31 +28,6 @@ LAWFUL_RING_SECONDS: Final = 15.0
 
 MEDIA: Final = r"^(sound|recording|number|digits|characters|tone):[A-Za-z0-9_./-]{1,200}$"
 """What ARI can play. Source: Asterisk 22, rest-api/api-docs/channels.json, play."""
-
-
-class Group(Strict):
-    """Settings of one topic; `core` is their frozen value in the core."""
-
-    core: ClassVar[type[Any]]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_core(cls, raw: Any) -> Any:
-        """A campaign that is written again brings the core's own value."""
-        return asdict(raw) if isinstance(raw, cls.core) else raw
-
-    def to_core(self) -> Any:
-        """The group as the core knows it."""
-        return self.core(**{name: core_value(getattr(self, name)) for name in type(self).model_fields})
-
-
-def core_value(value: Any) -> Any:
-    """A setting's value as the core knows it: a group, alone or in a tuple, becomes its frozen value."""
-    if isinstance(value, Group):
-        return value.to_core()
-    if isinstance(value, tuple):
-        return tuple(core_value(part) for part in value)
-    return value
 
 
 class AmdSettings(Group):
@@ -332,6 +308,10 @@ class CampaignSettings(Strict):
     dispositions: DispositionSettings = DispositionSettings()
     recording: RecordingSettings = RecordingSettings()
     routing: RoutingSettings = RoutingSettings()
+    law: LawSettings = LawSettings()
+    hours: WorkingDaysSettings = WorkingDaysSettings()
+    retry: RetrySettings = RetrySettings()
+    leads: LeadListSettings = LeadListSettings()
 
     @model_validator(mode="after")
     def _can_detect(self) -> CampaignSettings:

@@ -28,6 +28,7 @@ from click.testing import CliRunner
 from sqlalchemy.engine import make_url
 
 from stasis_dialer.cli.main import main
+from stasis_dialer.core.lead_options import Law, LawPack, Retry
 from stasis_dialer.core.model import Campaign, CampaignStatus, ConnectMode, Disposition
 from stasis_dialer.db import schema
 from stasis_dialer.db.database import Database
@@ -339,6 +340,7 @@ class Ledger:
     def campaign(self, numbers: Sequence[str] = (), is_active: bool = True, **settings: Any) -> int:
         """Make a campaign with one lead for each number; its id. By default its calls are short and fast."""
         quick = {"wrap_up_seconds": 0.0, "max_channels": 500, "average_call_time": 10, "safe_harbour_media": None}
+        quick |= {"law": Law(LawPack.OFF), "retry": Retry(calls_per_number=0)}  # at any hour, the same number at once
         max_attempts = settings.pop("max_attempts", 3)
         wanted = Campaign(0, settings.pop("name", f"campaign {next(_numbers)}"), **{**quick, **settings})
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stasis_dialer.core.lead_options import Law
 from stasis_dialer.lab.addresses import free_port
 from stasis_dialer.lab.fates import Fate, number
 from stasis_dialer.lab.world import Lab
@@ -163,7 +164,7 @@ def test_given_a_mistake_when_a_command_is_given_then_there_is_one_clear_message
 
 
 def test_given_everything_runs_when_it_is_checked_then_all_is_well(floor: Stage) -> None:
-    floor.ledger.campaign(safe_harbour_media="sound:stasis-dialer/safe-harbour")
+    floor.ledger.campaign(safe_harbour_media="sound:stasis-dialer/safe-harbour", law=Law())
 
     done = floor.dialers[0].cli("check", "--json")
 
@@ -196,7 +197,9 @@ def test_given_a_new_user_when_a_campaign_is_made_and_run_then_every_command_doe
     leads = tmp_path / "leads.csv"
     leads.write_text(f"nome;telefone\nAna;{human}\nBruno;{busy}\nCarla;123\n".replace(";", ","))
 
-    created = dialer.cli("campaign", "create", "spring", "--set", "wrap_up_seconds=0", "--json")
+    created = dialer.cli(
+        "campaign", "create", "spring", "--set", "wrap_up_seconds=0", "--set", "law.pack=off", "--json"
+    )
     imported = dialer.cli("leads", "import", str(leads), "--campaign", "spring", "--json")
     logged_in = dialer.cli("agent", "login", "1001", "--campaign", "spring", "--json")
     dialer.wait_agent("1001", "available")

@@ -11,6 +11,7 @@ from typing import Any
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.feature_codes import Codes
+from stasis_dialer.core.lead_options import Law, LawPack, Retry
 from stasis_dialer.core.model import Campaign, CampaignStatus, ConnectMode, Disposition, Trunk
 from stasis_dialer.db.leads import NewLead
 from stasis_dialer.engine.caller_ids import CallerIdBook
@@ -45,6 +46,8 @@ CAMPAIGN = Campaign(
     answer_deadline_seconds=2.0,
     wrap_up_seconds=0.0,
     retry_delay_seconds=3600.0,
+    law=Law(LawPack.OFF),
+    retry=Retry(calls_per_number=0),
 )
 TRUNK = Trunk("carrier", "PJSIP/{number}@carrier", max_channels=100, calls_per_second=100.0)
 

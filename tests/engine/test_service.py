@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from stasis_dialer.ari import AppReplaced, AriUnauthorized
+from stasis_dialer.core.lead_options import Law, LawPack, Retry
 from stasis_dialer.core.model import (
     CallStatus,
     Campaign,
@@ -83,7 +84,15 @@ class Stage:
     async def campaign(self, *last_digits: str, **changes: Any) -> Campaign:
         """An active campaign with a lead for each digit, which says what the callee does."""
         now = datetime.now(UTC)
-        wanted = Campaign(0, "spring", CampaignStatus.ACTIVE, wrap_up_seconds=0.0, max_channels=20)
+        wanted = Campaign(
+            0,
+            "spring",
+            CampaignStatus.ACTIVE,
+            wrap_up_seconds=0.0,
+            max_channels=20,
+            law=Law(LawPack.OFF),
+            retry=Retry(calls_per_number=0),
+        )
         stored = await self.store.campaigns.create(replace(wanted, **changes), "test", now)
         leads = [NewLead("Ana", f"55119876543{n:01d}{digit}") for n, digit in enumerate(last_digits)]
         await self.store.leads.insert_many(stored.campaign.id, leads, now)

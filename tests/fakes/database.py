@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
+from stasis_dialer.core import gates
+from stasis_dialer.core.gates import Case, Phone
+from stasis_dialer.core.law import NO_HOLIDAYS, Holidays, ruling
+from stasis_dialer.core.lead_options import LeadOrder, NextPhone
 from stasis_dialer.core.model import (
-    CERTAIN_MODES,
     AgentSession,
     AgentState,
     CallRecord,
@@ -35,12 +38,18 @@ from stasis_dialer.core.model import (
     Wish,
 )
 from stasis_dialer.core.schedule import disposed_outcome
+from stasis_dialer.core.settling import Settled, next_zone, phones_in_turn, read_phone, settle
+from stasis_dialer.core.zones import NOWHERE, ON_AGENDA, zone_by_code
+from stasis_dialer.db.agenda import MOST_MOVES, PUT_OFF_SECONDS, Callback
 from stasis_dialer.db.agents import MAX_EXTENSION, PanelRow, StateInterval
+from stasis_dialer.db.batch import RefusedLead, Reserved
 from stasis_dialer.db.campaigns import CampaignCounters, StoredCampaign
 from stasis_dialer.db.decisions import PacingDecision
 from stasis_dialer.db.dnc import DoNotCall, Listed
 from stasis_dialer.db.leads import DueCounts, Inserted, NewLead
-from stasis_dialer.db.reservation import LEASE_EXPIRED, LEGACY_RETRY_SECONDS, RefusedLead, ReleasedLead, Reserved
+from stasis_dialer.db.number_facts import PROOF_OF_LIFE
+from stasis_dialer.db.reservation import ReleasedLead
+from stasis_dialer.db.reservation_sql import LEASE_EXPIRED, LEGACY_RETRY_SECONDS
 from stasis_dialer.db.rows import counts_as_success
 from stasis_dialer.errors import CampaignNotFound, DatabaseUnavailable, NumberRefused, Refused
 
@@ -75,6 +84,11 @@ class MemoryStore:
     session_rows: dict[str, AgentSession] = field(default_factory=dict)
     states: dict[str, dict[datetime, AgentSession]] = field(default_factory=dict)
     queue_members: dict[int, dict[str, int]] = field(default_factory=dict)
+    promises: dict[int, Callback] = field(default_factory=dict)
+    promised_at: dict[int, datetime] = field(default_factory=dict)
+    invalid: dict[str, int] = field(default_factory=dict)
+    noted: dict[str, datetime | None] = field(default_factory=dict)
+    abandoned: dict[str, datetime] = field(default_factory=dict)
     is_away: bool = False
     is_answer_lost: bool = False
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -85,6 +99,7 @@ class MemoryStore:
         self.calls = MemoryCalls(self)
         self.agents = MemoryAgents(self)
         self.dnc = MemoryDoNotCallList(self)
+        self.agenda = MemoryAgenda(self)
         self.decisions = MemoryDecisions(self)
         self.pins = MemoryPins(self)
 
@@ -163,7 +178,14 @@ class MemoryCampaigns(_Repository):
         return await self.update(campaign_id, {"status": status}, actor, now)
 
 
+def _due_at(lead: Lead) -> tuple[datetime, int]:
+    assert lead.callback_at is not None
+    return lead.callback_at, lead.id
+
+
 class MemoryLeads(_Repository):
+    holidays: Holidays = NO_HOLIDAYS
+
     async def insert_many(
         self, campaign_id: int, leads: Iterable[NewLead], now: datetime, max_attempts: int = 3
     ) -> Inserted:
@@ -172,7 +194,15 @@ class MemoryLeads(_Repository):
             attempts = max_attempts if lead.max_attempts is None else lead.max_attempts
             new_id = next(self._store.ids)
             self._store.rows[new_id] = Lead(
-                new_id, campaign_id, lead.name, lead.phone_number, lead.alternate_phone, max_attempts=attempts
+                new_id,
+                campaign_id,
+                lead.name,
+                lead.phone_number,
+                lead.alternate_phone,
+                max_attempts=attempts,
+                priority=lead.priority,
+                expires_at=lead.expires_at,
+                created_at=_whole_second(now),
             )
             count += 1
         self._store.count(campaign_id, total=count)
@@ -215,41 +245,34 @@ class MemoryLeads(_Repository):
         now: datetime,
         app: str,
         lease_seconds: float,
-        to_number: Callable[[Lead], str],
+        to_number: Callable[[str], str],
         new_call_id: Callable[[], str],
+        agents: Collection[str] = (),
     ) -> Reserved:
         until = now + timedelta(seconds=lease_seconds)
+        if gates.shut(Case(campaign, Lead(0, 0, "", "")), now, gates.OF_CAMPAIGN):
+            return Reserved()
 
         def take() -> Reserved:
             reserved = Reserved()
-            for lead in self._due(campaign.id, now):
+            for lead in self._due(campaign, now, agents):
                 if len(reserved.reservations) >= n:
                     break
-                try:
-                    number = self._allowed(lead, campaign.id, now, to_number)
-                except _NotNow as why:
+                phones = [(i, self._phone(text, campaign.id, now, to_number)) for i, text in phones_in_turn(lead)]
+                called = self._store.calls.starts(lambda record, id_=lead.id: record.lead_id == id_)
+                case = Case(campaign, lead, holidays=self.holidays, lead_called_at=called)
+                settled = settle(case, phones, now)
+                if settled.case is not None:
+                    self._take(reserved, lead, settled, campaign, app, now, until, new_call_id())
+                elif settled.closed is not None:
+                    result = settled.closed.ends or ""
                     closed = self._store.change_lead(
-                        lead.id, status=LeadStatus.FAILED, result=why.result, next_attempt_at=None
+                        lead.id, status=LeadStatus.FAILED, result=result, next_attempt_at=None
                     )
                     self._store.count(campaign.id, processed=1)
-                    reserved.refused.append(RefusedLead(closed, why.result, str(why)))
-                    continue
-                locked_until = self._locked_until(number, campaign, now)
-                if locked_until is not None:
-                    self._store.change_lead(lead.id, next_attempt_at=_next_whole_second(locked_until))
-                    continue
-                taken = self._store.change_lead(
-                    lead.id,
-                    status=LeadStatus.CALLING,
-                    attempts=lead.attempts + 1,
-                    last_attempt_at=_whole_second(now),
-                )
-                one = Reservation(new_call_id(), replace(taken, last_attempt_at=now), number, now, until)
-                self._store.held[lead.id] = Held(one.call_id, app, until)
-                self._store.records[one.call_id] = _stored(
-                    CallRecord(one.call_id, app, campaign.id, lead.id, number, started_at=now)
-                )
-                reserved.reservations.append(one)
+                    reserved.refused.append(RefusedLead(closed, result, settled.closed.why))
+                elif settled.is_put_off:
+                    self._put_off(lead, settled, campaign, now)
             return reserved
 
         return self._store.commit(take)
@@ -268,6 +291,76 @@ class MemoryLeads(_Repository):
             return lead
 
         return self._store.commit(take)
+
+    def _take(
+        self,
+        reserved: Reserved,
+        lead: Lead,
+        settled: Settled,
+        campaign: Campaign,
+        app: str,
+        now: datetime,
+        until: datetime,
+        call_id: str,
+    ) -> None:
+        assert settled.case is not None
+        number = settled.case.phone.number
+        promise = self._store.promises.get(lead.id)
+        if promise is not None:
+            del self._store.promises[lead.id]
+        taken = self._store.change_lead(
+            lead.id,
+            status=LeadStatus.CALLING,
+            attempts=lead.attempts + 1,
+            last_attempt_at=_whole_second(now),
+            zone=settled.zone,
+            next_phone=settled.phone_index,
+        )
+        taken = replace(taken, last_attempt_at=now, callback_at=lead.callback_at, callback_agent=lead.callback_agent)
+        one = Reservation(call_id, taken, number, now, until)
+        self._store.held[lead.id] = Held(one.call_id, app, until)
+        self._store.records[one.call_id] = _stored(
+            CallRecord(one.call_id, app, campaign.id, lead.id, number, started_at=now)
+        )
+        reserved.reservations.append(one)
+
+    def _put_off(self, lead: Lead, settled: Settled, campaign: Campaign, now: datetime) -> None:
+        promise = self._store.promises.get(lead.id)
+        if promise is not None:
+            zone = zone_by_code(settled.zone or "")
+            until = settled.until or ruling(campaign.law, zone, self.holidays, now).opens_at
+            assert until is not None
+            self._store.promises[lead.id] = replace(promise, due_at=until)
+            return
+        until = _next_whole_second(settled.until) or lead.next_attempt_at
+        self._store.change_lead(lead.id, next_attempt_at=until, zone=settled.zone or lead.zone)
+
+    def _phone(self, text: str, campaign_id: int, now: datetime, to_number: Callable[[str], str]) -> Phone:
+        phone = read_phone(text, to_number)
+        if not phone.number:
+            return phone
+        listed = self._store.dnc.listed(phone.number, campaign_id, now)
+        return replace(
+            phone,
+            do_not_call="on the do-not-call list" if listed else None,
+            do_not_call_until=listed.until if listed else None,
+            called_at=self._store.calls.starts(lambda record: record.number == phone.number),
+            invalid_count=self._store.invalid.get(phone.number, 0),
+            abandoned_at=self._store.abandoned.get(phone.number),
+        )
+
+    async def know_zones(self, campaign: Campaign, to_number: Callable[[str], str], limit: int) -> int:
+        def learn() -> int:
+            unknown = [
+                lead
+                for lead in self._store.rows.values()
+                if lead.campaign_id == campaign.id and lead.status is LeadStatus.PENDING and lead.zone is None
+            ][:limit]
+            for lead in unknown:
+                self._store.change_lead(lead.id, zone=next_zone(lead, to_number) or NOWHERE)
+            return len(unknown)
+
+        return self._store.commit(learn)
 
     async def renew(self, app: str, now: datetime, lease_seconds: float) -> int:
         def extend() -> int:
@@ -310,38 +403,30 @@ class MemoryLeads(_Repository):
 
         return self._store.commit(release)
 
-    def _due(self, campaign_id: int, now: datetime) -> list[Lead]:
+    def _due(self, campaign: Campaign, now: datetime, agents: Collection[str]) -> list[Lead]:
         pending = [
             lead
             for lead in self._store.rows.values()
-            if lead.campaign_id == campaign_id and lead.status is LeadStatus.PENDING
+            if lead.campaign_id == campaign.id and lead.status is LeadStatus.PENDING
         ]
-        retries = [(lead.next_attempt_at, lead.id, lead) for lead in pending if lead.next_attempt_at is not None]
-        due = [lead for at, _, lead in sorted(retries) if at <= _whole_second(now)]
-        return due + [lead for lead in pending if lead.next_attempt_at is None]
-
-    def _allowed(self, lead: Lead, campaign_id: int, now: datetime, to_number: Callable[[Lead], str]) -> str:
-        if lead.attempts >= lead.max_attempts:
-            raise _NotNow("max_attempts", "no attempt left")
-        try:
-            number = to_number(lead)
-        except NumberRefused as error:
-            raise _NotNow(error.reason, str(error)) from error
-        if self._store.dnc.is_listed(number, campaign_id, now):
-            raise _NotNow("do_not_call", "on the do-not-call list")
-        return number
-
-    def _locked_until(self, number: str, campaign: Campaign, now: datetime) -> datetime | None:
-        time = timedelta(hours=campaign.abandoned_lockout_hours)
-        if campaign.mode in CERTAIN_MODES or not time:
-            return None
-        lost = [
-            record.ended_at
-            for record in self._store.records.values()
-            if record.number == number and record.disposition is Disposition.ABANDONED and record.ended_at
+        promises = self._store.promises
+        kept = [
+            replace(lead, callback_at=promise.due_at, callback_agent=promise.agent)
+            for lead in pending
+            if (promise := promises.get(lead.id)) and promise.due_at <= now and promise.agent in (None, *agents)
         ]
-        latest = max((at for at in lost if at > now - time), default=None)
-        return None if latest is None else latest + time
+        plain = [lead for lead in pending if lead.zone != ON_AGENDA]
+        due = [lead for lead in plain if lead.next_attempt_at and lead.next_attempt_at <= _whole_second(now)]
+        due.sort(key=lambda lead: (lead.next_attempt_at, lead.id))
+        fresh = [lead for lead in plain if lead.next_attempt_at is None]
+        order = campaign.leads.order
+        if order is LeadOrder.NEWEST:
+            return [*sorted(kept, key=_due_at), *fresh[::-1], *due]
+        if order is LeadOrder.LEAST_ATTEMPTS:
+            return [*sorted(kept, key=_due_at), *fresh, *sorted(due, key=lambda lead: lead.attempts)]
+        if order is LeadOrder.PRIORITY:
+            return [*sorted(kept, key=_due_at), *sorted([*due, *fresh], key=lambda lead: -lead.priority)]
+        return [*sorted(kept, key=_due_at), *due, *fresh]
 
     def _close_call(self, call_id: str, now: datetime) -> CallRecord | None:
         record = self._store.records.get(call_id)
@@ -359,13 +444,13 @@ class MemoryLeads(_Repository):
         return record
 
 
-class _NotNow(Exception):
-    def __init__(self, result: str, reason: str) -> None:
-        super().__init__(reason)
-        self.result = result
-
-
 class MemoryCalls(_Repository):
+    def starts(self, is_meant: Callable[[CallRecord], bool]) -> tuple[datetime, ...]:
+        """When the calls that are meant began; those that never left us do not count."""
+        ours = [r for r in self._store.records.values() if r.direction is Direction.OUTBOUND]
+        real = (r for r in ours if r.status is not CallStatus.FINISHED or r.dialled_at)
+        return tuple(record.started_at for record in real if record.started_at and is_meant(record))
+
     async def save(self, records: Sequence[CallRecord]) -> None:
         def write() -> None:
             for record in records:
@@ -385,6 +470,8 @@ class MemoryCalls(_Repository):
                 if stored is None or not is_final or (stored.is_end_estimated and not record.is_end_estimated):
                     self._store.records[record.call_id] = _stored(record, stored)
                 self._keep_opt_out(record)
+                self._note_end(record)
+                self._keep_promise(record)
                 if outcome is not None and not self._close(record, outcome):
                     taken_by_others.append(record.call_id)
             return taken_by_others
@@ -452,6 +539,24 @@ class MemoryCalls(_Repository):
 
         self._store.commit(write)
 
+    def _keep_promise(self, record: CallRecord) -> None:
+        is_spoken = record.direction is Direction.INBOUND and record.disposition is Disposition.ANSWERED
+        made_at = self._store.promised_at.get(record.lead_id or 0)
+        if is_spoken and made_at and record.started_at and made_at < record.started_at:
+            self._store.promises.pop(record.lead_id or 0, None)
+
+    def _note_end(self, record: CallRecord) -> None:
+        if not record.number.isdigit() or record.direction is not Direction.OUTBOUND:
+            return
+        if record.disposition is Disposition.INVALID_NUMBER and not record.is_end_estimated:
+            if self._store.noted.get(record.number) != record.ended_at:
+                self._store.invalid[record.number] = self._store.invalid.get(record.number, 0) + 1
+            self._store.noted[record.number] = record.ended_at
+        elif record.disposition in PROOF_OF_LIFE:
+            self._store.invalid.pop(record.number, None)
+        if record.disposition is Disposition.ABANDONED and record.ended_at:
+            self._store.abandoned[record.number] = _whole_millisecond(record.ended_at)
+
     def _close(self, record: CallRecord, outcome: LeadOutcome) -> bool:
         lead, held = self._store.rows.get(outcome.lead_id), self._store.held.get(outcome.lead_id)
         if lead is None:
@@ -462,11 +567,18 @@ class MemoryCalls(_Repository):
             return True
         is_ours = lead.status is LeadStatus.CALLING or held.until is None
         held.app = held.until = None
+        self._promise(outcome, lead)
+        promise = self._store.promises.get(lead.id)
+        if promise is not None:
+            outcome = replace(outcome, status=LeadStatus.PENDING, next_attempt_at=promise.due_at)
         status = outcome.status if is_ours else lead.status
+        step = int(outcome.phone is NextPhone.NEXT)
         self._store.change_lead(
             lead.id,
             status=status,
             result=outcome.result,
+            zone=ON_AGENDA if promise is not None else lead.zone,
+            next_phone=None if lead.next_phone is None else lead.next_phone + step,
             next_attempt_at=_next_whole_second(outcome.next_attempt_at),
             attempts=(attempts := max(0, lead.attempts - int(outcome.is_attempt_given_back))),
             max_attempts=max(lead.max_attempts, attempts + 1) if outcome.is_callback else lead.max_attempts,
@@ -474,6 +586,12 @@ class MemoryCalls(_Repository):
         closed = int(status in CLOSED) - int(lead.status in CLOSED)
         self._store.count(lead.campaign_id, closed, int(counts_as_success(record)))
         return True
+
+    def _promise(self, outcome: LeadOutcome, lead: Lead) -> None:
+        at = outcome.next_attempt_at
+        if outcome.is_callback and at is not None and lead.id not in self._store.promises:
+            made = Callback(next(self._store.ids), lead.campaign_id, lead.id, None, _whole_millisecond(at))
+            self._store.promises[lead.id] = made
 
     async def dispose(self, made: DisposedCall) -> bool:
         def write() -> bool:
@@ -503,15 +621,73 @@ class MemoryCalls(_Repository):
         outcome = disposed_outcome(
             made.call_id, lead, made.campaign, made.choice, callback_at=made.callback_at, now=made.at
         )
+        self._promise(outcome, lead)
         self._store.change_lead(
             lead.id,
             status=outcome.status,
             result=outcome.result,
+            zone=ON_AGENDA if outcome.is_callback else lead.zone,
             next_attempt_at=_next_whole_second(outcome.next_attempt_at),
             max_attempts=max(lead.max_attempts, lead.attempts + 1) if outcome.is_callback else lead.max_attempts,
         )
         closed = int(outcome.status in CLOSED) - int(lead.status in CLOSED)
         self._store.count(lead.campaign_id, closed, int(made.choice.success) - int(counts_as_success(record)))
+
+
+class MemoryAgenda(_Repository):
+    async def promise(
+        self, lead_id: int, at: datetime, now: datetime, agent: str | None = None, note: str = "", by: str = ""
+    ) -> Callback:
+        if at <= now:
+            raise Refused(f"a callback must be in the future: lead_id={lead_id}")
+
+        def write() -> Callback:
+            lead = self._store.rows.get(lead_id)
+            if lead is None:
+                raise Refused(f"there is no such lead: id={lead_id}")
+            made = Callback(next(self._store.ids), lead.campaign_id, lead_id, agent, _whole_millisecond(at), note=note)
+            self._store.promises[lead_id] = made
+            self._store.promised_at[lead_id] = now
+            if lead.status is not LeadStatus.CALLING:
+                self._store.count(lead.campaign_id, processed=-int(lead.status in CLOSED))
+                self._store.change_lead(
+                    lead_id,
+                    status=LeadStatus.PENDING,
+                    result="callback",
+                    next_attempt_at=_next_whole_second(at),
+                    zone=ON_AGENDA,
+                )
+            return made
+
+        return self._store.commit(write)
+
+    async def cancel(self, lead_id: int, now: datetime) -> bool:
+        def write() -> bool:
+            was = self._store.promises.pop(lead_id, None)
+            lead = self._store.rows.get(lead_id)
+            if lead is not None and lead.zone == ON_AGENDA and lead.status is LeadStatus.PENDING:
+                self._store.change_lead(lead_id, zone=None, next_attempt_at=None)
+            return was is not None
+
+        return self._store.commit(write)
+
+    async def of_lead(self, lead_id: int) -> Callback | None:
+        return self._store.commit(lambda: self._store.promises.get(lead_id))
+
+    async def tidy(self, campaign_id: int, now: datetime, agents_here: Collection[str]) -> int:
+        def write() -> int:
+            late = [
+                one
+                for one in self._store.promises.values()
+                if one.campaign_id == campaign_id and one.due_at <= now and one.agent not in (None, *agents_here)
+            ]
+            for one in late:
+                agent = None if one.moved >= MOST_MOVES else one.agent
+                until = now + timedelta(seconds=PUT_OFF_SECONDS)
+                self._store.promises[one.lead_id] = replace(one, due_at=until, moved=one.moved + 1, agent=agent)
+            return len(late)
+
+        return self._store.commit(write)
 
 
 class MemoryAgents(_Repository):

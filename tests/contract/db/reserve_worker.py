@@ -9,7 +9,8 @@ import json
 import os
 import random
 
-from stasis_dialer.core.model import Campaign
+from stasis_dialer.core.lead_options import Law, LawPack, Retry
+from stasis_dialer.core.model import Campaign, CampaignStatus
 from stasis_dialer.db.database import Database
 from stasis_dialer.db.store import Store
 from tests.contract.db.conftest import LEASE_SECONDS, NOW, e164
@@ -18,7 +19,13 @@ from tests.contract.db.conftest import LEASE_SECONDS, NOW, e164
 async def main() -> None:
     app = os.environ["APP"]
     ids = itertools.count(1)
-    campaign = Campaign(int(os.environ["CAMPAIGN_ID"]), "Natal")
+    campaign = Campaign(
+        int(os.environ["CAMPAIGN_ID"]),
+        "Natal",
+        CampaignStatus.ACTIVE,
+        law=Law(LawPack.OFF),
+        retry=Retry(calls_per_number=0),
+    )
     chance = random.Random(app)
     taken: list[tuple[str, int]] = []
     async with Store(Database(os.environ["DATABASE_URL"])) as store:

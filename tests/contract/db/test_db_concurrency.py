@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from stasis_dialer.core.model import CallStatus, Disposition, Lead, LeadStatus
-from stasis_dialer.db import reservation
 from stasis_dialer.db.database import Database, Statements
 from stasis_dialer.db.leads import NewLead
 from stasis_dialer.db.store import Store
@@ -20,6 +19,7 @@ from tests.contract.db.records import ended, outcome
 
 PROJECT = Path(__file__).parents[3]
 PROCESSES = 4
+LEADS = 100_000
 
 
 async def fill(mariadb: Store, story: Story, count: int) -> None:
@@ -59,12 +59,12 @@ async def test_given_four_dialers_when_they_reserve_at_once_then_each_lead_is_ta
     mariadb: Store, upgraded_url: str
 ) -> None:
     story = await begin(mariadb)
-    await fill(mariadb, story, 20_000)
+    await fill(mariadb, story, LEADS)
     taken = await asyncio.gather(
         *(worker(upgraded_url, story.campaign.id, f"dialer-{number}") for number in range(PROCESSES))
     )
     leads = [lead_id for some in taken for _, lead_id in some]
-    assert len(leads) == len(set(leads)) == 20_000
+    assert len(leads) == len(set(leads)) == LEADS
     assert all(taken)
     counts = await numbers(
         mariadb,
@@ -72,8 +72,8 @@ async def test_given_four_dialers_when_they_reserve_at_once_then_each_lead_is_ta
         "SUM(c.unique_id IS NOT NULL AND c.app = l.reserved_by)) "
         "FROM discador_contatos l LEFT JOIN discador_chamadas c ON c.unique_id = l.attempt_id AND c.lead_id = l.id",
     )
-    assert counts == [20_000, 20_000, 20_000, 20_000]
-    assert (await numbers(mariadb, "SELECT JSON_ARRAY(COUNT(*)) FROM discador_chamadas")) == [20_000]
+    assert counts == [LEADS, LEADS, LEADS, LEADS]
+    assert (await numbers(mariadb, "SELECT JSON_ARRAY(COUNT(*)) FROM discador_chamadas")) == [LEADS]
 
 
 async def test_given_dialers_that_reserve_and_finish_when_run_at_once_then_the_counters_are_true(
@@ -96,32 +96,6 @@ async def test_given_dialers_that_reserve_and_finish_when_run_at_once_then_the_c
         "completed": 600,
         "failed": 0,
     }
-
-
-@pytest.mark.parametrize("sql", [reservation.RETRIES, reservation.FRESH], ids=["retries", "fresh"])
-async def test_given_many_leads_when_the_reservation_is_explained_then_it_reads_an_index_in_order(
-    mariadb: Store, sql: str
-) -> None:
-    story = await begin(mariadb)
-    await fill(mariadb, story, 20_000)
-
-    async def explain(statements: Statements) -> Any:
-        await statements.execute(
-            "UPDATE discador_contatos SET next_attempt = '2026-03-02 10:00:00' + INTERVAL id SECOND WHERE id % 3 = 0"
-        )
-        await statements.execute("ANALYZE TABLE discador_contatos")
-        values: list[object] = [story.campaign.id, "2026-03-02 13:00:00", 100]
-        if sql == reservation.FRESH:
-            del values[1]
-        plan = sql.replace("SELECT", "EXPLAIN FORMAT=JSON SELECT", 1)
-        (found,) = await statements.rows(plan, *values)
-        return found
-
-    plan = await mariadb.database.run(explain)
-    text = json.dumps(plan)
-    assert '"key": "ix_dialer_due"' in text
-    assert "filesort" not in text and "temporary" not in text
-    assert '"access_type": "ALL"' not in text and '"access_type": "index"' not in text
 
 
 async def test_given_a_connection_that_dies_in_a_reservation_when_repeated_then_nothing_is_half_done(

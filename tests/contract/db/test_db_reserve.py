@@ -6,7 +6,6 @@ from datetime import timedelta
 from stasis_dialer.core.model import (
     CallRecord,
     CallStatus,
-    Campaign,
     DialMode,
     Direction,
     Disposition,
@@ -17,7 +16,7 @@ from stasis_dialer.core.model import (
 )
 from stasis_dialer.db.dnc import DoNotCall
 from stasis_dialer.db.leads import DueCounts
-from stasis_dialer.db.reservation import LEASE_EXPIRED
+from stasis_dialer.db.reservation_sql import LEASE_EXPIRED
 from tests.contract.db.conftest import APP, LEASE_SECONDS, NOW, Story, at
 from tests.contract.db.records import answered, ended, outcome
 
@@ -45,7 +44,7 @@ async def test_given_all_leads_reserved_when_asked_again_then_there_are_none(sto
 
 async def test_given_another_campaign_when_reserved_then_its_leads_stay(story: Story) -> None:
     await story.add("11987650001")
-    stranger = Story(story.store, Campaign(story.campaign.id + 1000, "Páscoa"))
+    stranger = Story(story.store, replace(story.campaign, id=story.campaign.id + 1000))
     assert (await stranger.reserve(5)).reservations == []
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from stasis_dialer.core.lead_options import Law, LawPack
 from stasis_dialer.core.model import Campaign, LeadStatus
 from stasis_dialer.db import adoption, schema
 from stasis_dialer.db.database import Database
@@ -136,7 +138,7 @@ async def test_given_adopted_tables_when_the_dialer_works_then_it_reads_and_writ
     async with Store(Database(database_url, legacy_timezone="America/Sao_Paulo")) as store:
         stored = await store.campaigns.get("Natal")
         assert (stored.campaign.max_channels, stored.campaign.impulse_factor, stored.problems) == (10, 6.0, ())
-        story = Story(store, stored.campaign)
+        story = Story(store, replace(stored.campaign, law=Law(LawPack.OFF)))
         taken = (await story.reserve(10)).reservations
         assert [one.lead.id for one in taken] == [2, 1]  # the retry, whose time was written in São Paulo's zone
         assert (await store.leads.counts(1))["calling"] == 3  # one the legacy left behind

@@ -8,12 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stasis_dialer.core.brazil import national_number
-from stasis_dialer.core.model import Lead, Trunk
+from stasis_dialer.core.model import Trunk
 from stasis_dialer.core.numbers import (
     DIALLABLE,
     E164_DIGITS,
     dial_endpoint,
-    lead_number,
     masked,
     national,
     normalise,
@@ -24,7 +23,6 @@ from stasis_dialer.errors import ForeignNumber, NumberRefused, PremiumNumber
 
 MOBILE, LANDLINE = "5511987654321", "551131234567"
 TRUNK = Trunk("carrier", "PJSIP/{number}@carrier")
-LEAD = Lead(1, 1, "Ana", "11987654321")
 
 
 @pytest.mark.parametrize(
@@ -257,31 +255,6 @@ def test_given_a_format_that_makes_no_number_then_refused(number_format: str) ->
 
 def test_national_is_without_country_code() -> None:
     assert national(MOBILE) == "11987654321"
-
-
-@pytest.mark.parametrize(
-    ("name", "phone", "alternate", "attempts", "number"),
-    [
-        ("one phone", "11987654321", None, 0, MOBILE),
-        ("one phone, second attempt", "11987654321", None, 1, MOBILE),
-        ("two phones, first attempt", "11987654321", "1131234567", 0, MOBILE),
-        ("two phones, second attempt", "11987654321", "1131234567", 1, LANDLINE),
-        ("two phones, third attempt", "11987654321", "1131234567", 2, MOBILE),
-        ("the first is no number", "none", "1131234567", 0, LANDLINE),
-        ("the alternate is no number", "11987654321", "none", 1, MOBILE),
-        ("the alternate is empty", "11987654321", "", 1, MOBILE),
-    ],
-)
-def test_at_which_number_a_lead_is_called(
-    name: str, phone: str, alternate: str | None, attempts: int, number: str
-) -> None:
-    lead = replace(LEAD, phone_number=phone, alternate_phone=alternate, attempts=attempts)
-    assert lead_number(lead, "BR") == number, name
-
-
-def test_given_neither_number_is_valid_then_refused() -> None:
-    with pytest.raises(NumberRefused):
-        lead_number(replace(LEAD, phone_number="none", alternate_phone="neither"), "BR")
 
 
 @pytest.mark.parametrize(("number", "shown"), [("5511987654321", "…4321"), ("4321", "…"), ("", "…")])

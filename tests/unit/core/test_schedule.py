@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stasis_dialer.core.lead_options import LeadList, NextPhone, Retry, RetryRule, Weekday, WorkingDays
 from stasis_dialer.core.model import Campaign, Disposition, Lead, LeadStatus
 from stasis_dialer.core.schedule import (
     REACHED,
     can_be_called_now,
+    expires_at,
     is_in_working_hours,
     is_within,
     lead_outcome,
@@ -155,3 +157,99 @@ def test_what_an_attempt_makes_of_its_lead(
 @pytest.mark.parametrize(("successful", "processed", "rate"), [(0, 0, 0.0), (5, 0, 0.0), (1, 4, 25.0), (3, 3, 100.0)])
 def test_success_rate(successful: int, processed: int, rate: float) -> None:
     assert success_rate(successful, processed) == rate
+
+
+def rule(on: str, **values: object) -> Campaign:
+    return replace(CAMPAIGN, retry=Retry((RetryRule(on, **values),)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "minutes"),
+    [(1, 10), (2, 20), (3, 40), (4, 80), (5, 120), (6, 120)],
+)
+def test_given_a_factor_then_each_attempt_waits_longer_up_to_the_limit(attempts: int, minutes: int) -> None:
+    campaign = rule("busy", delay_seconds=600.0, factor=2.0, max_delay_seconds=7200.0)
+    lead = replace(LEAD, max_attempts=9)
+    assert next_attempt(D.BUSY, attempts, lead, campaign, NOW) == NOW + timedelta(minutes=minutes)
+    assert next_attempt(D.NO_ANSWER, attempts, lead, campaign, NOW) == NOW + timedelta(minutes=30)
+
+
+def test_given_fewer_attempts_for_a_disposition_then_the_lead_is_finished_by_it_alone() -> None:
+    campaign = rule("invalid_number", attempts=1)
+    assert next_attempt(D.INVALID_NUMBER, 1, LEAD, campaign, NOW) is None
+    assert next_attempt(D.BUSY, 1, LEAD, campaign, NOW) is not None
+
+
+def test_given_next_day_then_not_before_midnight_where_the_number_is() -> None:
+    campaign = rule("machine", delay_seconds=60.0, is_next_day=True)
+    acre = replace(LEAD, zone="BR-AC")
+    assert next_attempt(D.MACHINE, 1, acre, campaign, NOW) == datetime(2026, 3, 3, 5, 0, tzinfo=UTC)
+    assert next_attempt(D.MACHINE, 1, LEAD, campaign, NOW) == datetime(2026, 3, 3, 3, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "delay_hours", "hours"),
+    [
+        ("half an hour is too near", 0.5, 4),
+        ("five hours are far enough", 5, 5),
+        ("a day later at the same hour", 24, 28),
+        ("shortly before the same hour", 23, 28),
+    ],
+)
+def test_given_a_shift_then_the_next_call_is_at_another_time_of_day(
+    name: str, delay_hours: float, hours: float
+) -> None:
+    campaign = rule("no_answer", delay_seconds=delay_hours * 3600, shift_hours=4.0)
+    assert next_attempt(D.NO_ANSWER, 1, LEAD, campaign, NOW) == NOW + timedelta(hours=hours), name
+
+
+@given(
+    st.integers(1, 8),
+    st.floats(0, 1e6),
+    st.floats(1, 100),
+    st.booleans(),
+    st.floats(0, 12),
+    st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),
+    st.sampled_from([None, "BR-AC", "US-NY|America/New_York", "-"]),
+)
+def test_given_any_rule_then_the_next_attempt_is_not_before_its_delay(
+    attempts: int, delay: float, factor: float, is_next_day: bool, shift: float, now: datetime, zone: str | None
+) -> None:
+    campaign = rule("busy", delay_seconds=delay, factor=factor, is_next_day=is_next_day, shift_hours=shift)
+    again = next_attempt(D.BUSY, attempts, replace(LEAD, max_attempts=9, zone=zone), campaign, now)
+    assert again is not None
+    assert again >= now + timedelta(seconds=delay)
+    assert again <= now + timedelta(seconds=max(delay, 7 * 86_400.0)) + timedelta(days=3)
+
+
+def test_given_the_campaigns_days_then_the_others_are_closed_and_saturdays_have_hours_of_their_own() -> None:
+    days = WorkingDays((Weekday.MON, Weekday.SAT), time(10), time(13))
+    campaign = replace(CAMPAIGN, window_start=time(9), window_end=time(18), timezone="UTC", hours=days)
+    open_at = [datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 7, 10, tzinfo=UTC)]
+    shut_at = [
+        datetime(2026, 3, 3, 9, tzinfo=UTC),
+        datetime(2026, 3, 7, 9, tzinfo=UTC),
+        datetime(2026, 3, 7, 13, tzinfo=UTC),
+    ]
+    assert [is_in_working_hours(campaign, moment) for moment in open_at] == [True, True]
+    assert [is_in_working_hours(campaign, moment) for moment in shut_at] == [False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("expiry", "days", "expected"),
+    [
+        (None, 0, None),
+        (None, 3, NOW + timedelta(days=3)),
+        (NOW + timedelta(days=1), 3, NOW + timedelta(days=1)),
+    ],
+)
+def test_when_a_lead_expires(expiry: datetime | None, days: int, expected: datetime | None) -> None:
+    campaign = replace(CAMPAIGN, leads=LeadList(expire_days=days))
+    assert expires_at(replace(LEAD, expires_at=expiry, created_at=NOW), campaign) == expected
+
+
+def test_given_an_attempt_that_never_left_then_the_same_phone_is_next() -> None:
+    given_back = lead_outcome("c1", LEAD, CAMPAIGN, D.ERROR, is_attempt_given_back=True, now=NOW)
+    tried = lead_outcome("c1", LEAD, rule("busy", phone=NextPhone.SAME), D.BUSY, is_attempt_given_back=False, now=NOW)
+    other = lead_outcome("c1", LEAD, CAMPAIGN, D.BUSY, is_attempt_given_back=False, now=NOW)
+    assert [outcome.phone for outcome in (given_back, tried, other)] == [NextPhone.SAME, NextPhone.SAME, NextPhone.NEXT]

@@ -10,7 +10,8 @@ CLOCK = LegacyClock("America/Sao_Paulo")
 
 
 def test_given_a_lead_with_nulls_and_a_word_of_the_panels_when_read_then_it_is_not_dialled() -> None:
-    row = [1, 2, None, None, "", None, None, "0000-00-00 00:00:00", None, "agendado", None, "[1]"]
+    row: list[object] = [1, 2, None, None, "", None, None, "0000-00-00 00:00:00", None, "agendado", None, "[1]"]
+    row += [0, None, None, None, None]
     lead = lead_from(row, CLOCK)
     assert (lead.name, lead.phone_number, lead.alternate_phone) == ("", "", None)
     assert (lead.attempts, lead.max_attempts, lead.last_attempt_at) == (0, 0, None)

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from stasis_dialer.core.feature_codes import DEFAULT_CODES, Feature
 from stasis_dialer.core.options import Choice
-from stasis_dialer.settings.campaign import CampaignSettings, DispositionSettings, core_value
+from stasis_dialer.settings.campaign import CampaignSettings, DispositionSettings
+from stasis_dialer.settings.group import core_value
 from stasis_dialer.settings.model import AgentSettings
 
 SALE = {"code": "sale", "digit": "1", "success": True}
