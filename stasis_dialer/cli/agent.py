@@ -12,6 +12,7 @@ from stasis_dialer.cli.campaign import name_or_id
 from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import ConnectMode
+from stasis_dialer.core.transfer import ACTIONS
 from stasis_dialer.db.agents import MAX_EXTENSION
 from stasis_dialer.errors import Refused
 
@@ -179,6 +180,49 @@ async def pin(context: Context, extension: str, remove: bool) -> None:
     async with context.store() as store:
         await store.pins.set(extension, wanted, actor_name(), now)
     click.echo(f"{extension}: PIN set")
+
+
+@agent.command()
+@click.argument("extension")
+@click.argument("to")
+@json_option
+@pass_context
+@command
+async def transfer(context: Context, extension: str, to: str, as_json: bool) -> None:
+    """Transfer an agent's customer to a number, an extension or queue:CAMPAIGN.
+
+    The customer hears music until the target is there, and comes back to the agent when it is not.
+
+    \b
+    Example: stasis-dialer agent transfer 1001 1002
+             stasis-dialer agent transfer 1001 queue:support
+    """
+    show_one(await _post(context, extension, "transfer", {"to": to}), as_json)
+
+
+@agent.command()
+@click.argument("extension")
+@click.argument("to")
+@json_option
+@pass_context
+@command
+async def consult(context: Context, extension: str, to: str, as_json: bool) -> None:
+    """As transfer, but the agent speaks with the target first; then: complete, conference or cancel."""
+    show_one(await _post(context, extension, "transfer", {"to": to, "attended": True}), as_json)
+
+
+def _party_command(name: str, meaning: str) -> None:
+    @agent.command(name, help=meaning)
+    @click.argument("extension")
+    @json_option
+    @pass_context
+    @command
+    async def act(context: Context, extension: str, as_json: bool) -> None:
+        show_one(await _post(context, extension, name), as_json)
+
+
+for _name, _meaning in ACTIONS.items():
+    _party_command(_name, _meaning)
 
 
 @agent.command()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from stasis_dialer.core.model import AmdResult, Disposition, Fault, Trunk
@@ -287,6 +288,129 @@ class RecordingResumed(Event):
     """To the call: from here on it is written again."""
 
 
+# transfers
+
+
+class TargetKind(StrEnum):
+    """What a call can be transferred to."""
+
+    NUMBER = "number"
+    AGENT = "agent"
+    QUEUE = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom the customer is to talk with. `value`: E.164 without plus, an extension, or a campaign's id.
+
+    `bridge_id` is a bridge of our own for a number; an agent's own one is known when the agent is there.
+    """
+
+    kind: TargetKind
+    value: str
+    is_attended: bool
+    ring_seconds: float
+    label: str = ""
+    """As the call's record shows it."""
+    create: CreateLeg | None = None
+    bridge_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnholdAsked(Event):
+    """The agent wants the customer back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAsked(Event):
+    """The agent wants the customer to talk with somebody else."""
+
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteAsked(Event):
+    """The agent leaves the customer to the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked(Event):
+    """The agent wants the customer back, whatever the target does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceAsked(Event):
+    """The agent wants customer and target in one conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Event):
+    """A leg, whoever owns it, has entered this bridge."""
+
+    channel_id: str
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveFailed(Event):
+    """A leg could not be moved to this bridge."""
+
+    channel_id: str
+    bridge_id: str
+    reason: str = ""
+
+
+# to the call, by its transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Event):
+    """The customer is on hold: from here on a transfer decides where the customer is."""
+
+    transfer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned(Event):
+    """The customer is with the agent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWanted(Event):
+    """The agent is lost: the customer waits with music for another one, at most so long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerJoined(Event):
+    """The customer talks with somebody who is no agent, in this bridge."""
+
+    partner: str
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerLost(Event):
+    """The one who is no agent has hung up."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanged(Event):
+    """The customer talks with another agent."""
+
+    extension: str
+    leg_id: str
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferNoted(Event):
+    """Something for the call's timeline."""
+
+    what: str
+
+
 # agents only
 
 
@@ -311,6 +435,17 @@ class CustomerJoined(Event):
     """The customer of `call_id` is in the agent's bridge: they talk."""
 
     call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerIs(Event):
+    """The call `before`, with which the agent is busy, goes on as `call_id`: a transfer has become the call itself."""
+
+    before: str
+    call_id: str
+    is_mine: bool = True
+    """Whether the agent is to say what came of it; not when the agent only leaves a transfer behind."""
+    dispositions: Dispositions = NO_DISPOSITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -566,7 +701,9 @@ class Remind(Command):
 
 @dataclass(frozen=True, slots=True)
 class TellJoined(Command):
-    """The customer is with the agent: tell the agent's side."""
+    """The customer is with the agent: tell the agent's side. `is_again`: another agent was there before."""
+
+    is_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -631,6 +768,66 @@ class TellTrunk(Command):
 @dataclass(frozen=True, slots=True)
 class EndSession(Command):
     """The agent is logged off: the session is over; given exactly once."""
+
+
+# --- commands: transfers ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Command):
+    """Put a leg, whoever owns it, into this bridge; out of the one where it was."""
+
+    channel_id: str
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayMusic(Command):
+    """Music on hold for everybody in this bridge."""
+
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeekTarget(Command):
+    """Find the agent whom the transfer wants, or one of the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseTarget(Command):
+    """The agent who was found, or is sought, is not wanted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetJoined(Command):
+    """The agent who was found talks with the one who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandToTarget(Command):
+    """The call is that of the agent who was found."""
+
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAgent(Command):
+    """The agent who transferred is free of the call. `is_broken`: the leg could not be brought home."""
+
+    is_broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TellTransfer(Command):
+    """Hand this event to the transfer that has the call."""
+
+    transfer_id: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class EndTransfer(Command):
+    """Nothing is left of the transfer; given exactly once."""
 
 
 # --- commands: recordings ---------------------------------------------------------------------------------------------

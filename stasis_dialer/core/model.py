@@ -12,7 +12,17 @@ from enum import StrEnum
 
 from stasis_dialer.core.caller_ids import CallerIds
 from stasis_dialer.core.lead_options import Law, LeadList, NextPhone, Retry, WorkingDays
-from stasis_dialer.core.options import Amd, Broadcast, Choice, Dispositions, Inbound, Numbers, Recording, Routing
+from stasis_dialer.core.options import (
+    Amd,
+    Broadcast,
+    Choice,
+    Dispositions,
+    Inbound,
+    Numbers,
+    Recording,
+    Routing,
+    Transfer,
+)
 from stasis_dialer.core.trunks import Breaker, Failover
 
 
@@ -222,6 +232,7 @@ class Campaign:
     hours: WorkingDays = field(default_factory=WorkingDays)
     retry: Retry = field(default_factory=Retry)
     leads: LeadList = field(default_factory=LeadList)
+    transfer: Transfer = field(default_factory=Transfer)
 
 
 @dataclass(frozen=True, slots=True)

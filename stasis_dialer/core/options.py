@@ -153,6 +153,15 @@ class Dispositions:
 NO_DISPOSITIONS: Final = Dispositions()
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """How calls are transferred."""
+
+    ring_seconds: float = 30.0
+    queue_seconds: float = 60.0
+    may_dial: bool = True
+
+
 class RecordingMode(StrEnum):
     """Which calls are recorded."""
 

@@ -1,9 +1,10 @@
 """One recording of a customer: a channel that listens on the customer's leg, and the file that it writes.
 
 It listens to the leg, not to the agent's bridge: an always-on agent's bridge outlives the call, and a transferred
-customer leaves it. So a file holds one customer by construction, follows them through transfers, ends with them even
-while the dialer is away, and two legs stay in Asterisk's cheap two-party bridge. Guarantees that a failure ends the
-recording and never the call, that a pause that cannot be had ends it too (card numbers), and one `EndRecording`.
+customer leaves it. So a file holds one customer by construction, ends with them even while the dialer is away, and two
+legs stay in Asterisk's cheap two-party bridge. With whoever the customer talks next a new file begins. Guarantees that
+a failure ends the recording and never the call, that a pause that cannot be had ends it too (card numbers), and one
+`EndRecording`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from stasis_dialer.errors import IllegalEvent
 START_SECONDS: Final = 10.0
 """For the listening channel to come and the file to be opened. Twice the request timeout; not measured."""
 END_SECONDS: Final = 3.0
-"""A file that ends by itself just before its call does is the usual end. Also between two looks for a lost end."""
+"""A file that ends by itself just before its call does is the usual end. Not measured."""
+LOOK_SECONDS: Final = (0.05, 0.3, 3.0)
+"""From one look to the next for a channel that was hung up. Measured: gone 10 to 20 ms after the request."""
 NAME_FIELDS: Final = ("campaign", "campaign_id", "date", "time", "call_id", "lead_id", "agent")
 LONGEST_PART: Final = 80
 """Characters of one field of a name: file names end at 255 bytes."""
@@ -56,20 +59,17 @@ class Recording:
     leg_id: str
     """The channel that listens."""
     name: str
-    """The file, without its ending; parts after the first one have a number."""
+    """The file, without its ending."""
     format: str
     state: RecordingState = S.STARTING
     deadline: float | None = None
-    parts: int = 0
-    """Files begun so far."""
+    is_begun: bool = False
+    """Whether the file was."""
     wants_pause: bool = False
+    looks: int = 0
+    """How often it was looked whether the channel is gone."""
     is_ending: bool = False
     """The file has ended by itself; the call's end should follow."""
-
-    @property
-    def part_name(self) -> str:
-        """The present file, without its ending."""
-        return self.name if self.parts <= 1 else f"{self.name}-{self.parts}"
 
 
 Step = tuple[Recording, tuple[m.Command, ...]]
@@ -130,7 +130,7 @@ IGNORED: Final = (
 
 
 def _listening(recording: Recording, now: float) -> Step:
-    if recording.state is not S.STARTING or recording.parts:
+    if recording.state is not S.STARTING or recording.is_begun:
         return recording, ()
     if recording.wants_pause:
         return evolve(recording, state=S.PAUSED, deadline=None), ()
@@ -139,14 +139,14 @@ def _listening(recording: Recording, now: float) -> Step:
 
 def _open(recording: Recording, now: float) -> Step:
     """A new file; the call knows its name before it is there, so that no file is without its call."""
-    opening = evolve(recording, state=S.STARTING, parts=recording.parts + 1, deadline=now + START_SECONDS)
-    told = m.TellCall(opening.call_id, m.Recorded(f"{opening.part_name}.{opening.format}"))
-    return opening, (told, m.Record(opening.leg_id, opening.part_name, opening.format))
+    opening = evolve(recording, state=S.STARTING, is_begun=True, deadline=now + START_SECONDS)
+    told = m.TellCall(opening.call_id, m.Recorded(f"{opening.name}.{opening.format}"))
+    return opening, (told, m.Record(opening.leg_id, opening.name, opening.format))
 
 
 def _file_event(recording: Recording, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.RecordingStarted | m.RecordingEnded | m.RecordingFailed)
-    if event.name != recording.part_name or not recording.parts:
+    if event.name != recording.name or not recording.is_begun:
         return recording, ()
     if isinstance(event, m.RecordingFailed):
         return _failed(recording, event.reason, now)
@@ -164,17 +164,17 @@ def _pause(recording: Recording) -> Step:
     if recording.state is not S.RECORDING:
         return wanted, ()
     told = m.TellCall(recording.call_id, m.RecordingPaused())
-    return evolve(wanted, state=S.PAUSED), (m.PauseRecording(recording.leg_id, recording.part_name), told)
+    return evolve(wanted, state=S.PAUSED), (m.PauseRecording(recording.leg_id, recording.name), told)
 
 
 def _resume(recording: Recording, now: float) -> Step:
     wanted = evolve(recording, wants_pause=False)
     if recording.state is not S.PAUSED:
         return wanted, ()
-    if not recording.parts:
+    if not recording.is_begun:
         return _open(wanted, now)
     told = m.TellCall(recording.call_id, m.RecordingResumed())
-    return evolve(wanted, state=S.RECORDING), (m.ResumeRecording(recording.leg_id, recording.part_name), told)
+    return evolve(wanted, state=S.RECORDING), (m.ResumeRecording(recording.leg_id, recording.name), told)
 
 
 def _failed(recording: Recording, reason: str, now: float) -> Step:
@@ -187,7 +187,7 @@ def _close(recording: Recording, now: float) -> Step:
 
     Its own end is never told: Asterisk sends a listening channel's StasisEnd, and no ChannelDestroyed (22.10.1).
     """
-    closing = evolve(recording, state=S.CLOSING, deadline=now + END_SECONDS)
+    closing = evolve(recording, state=S.CLOSING, deadline=now + LOOK_SECONDS[0], looks=1)
     return closing, (m.HangUp(recording.leg_id), m.Probe(recording.leg_id))
 
 
@@ -200,7 +200,8 @@ def _gone(recording: Recording, event: m.Event) -> Step:
 
 def _deadline(recording: Recording, now: float) -> Step:
     if recording.state is S.CLOSING:
-        again = evolve(recording, deadline=now + END_SECONDS)
+        seconds = LOOK_SECONDS[min(recording.looks, len(LOOK_SECONDS) - 1)]
+        again = evolve(recording, deadline=now + seconds, looks=recording.looks + 1)
         return again, (m.HangUp(recording.leg_id), m.Probe(recording.leg_id))
     if recording.is_ending:
         return _failed(recording, "the file ended before the call; is the disk full?", now)

@@ -16,9 +16,14 @@ from stasis_dialer.core.options import Strategy
 
 
 def choose_agent(
-    agents: Iterable[Agent], campaign_id: int, prefers: str | None = None, strategy: Strategy = Strategy.LONGEST_IDLE
+    agents: Iterable[Agent],
+    campaign_id: int,
+    prefers: str | None = None,
+    strategy: Strategy = Strategy.LONGEST_IDLE,
+    *,
+    is_anyone: bool = False,
 ) -> Agent | None:
-    """The available agent of the campaign to be asked, or None.
+    """The available agent of the campaign (`is_anyone`: of whatever campaign) to be asked, or None.
 
     The lowest penalty goes first; among equals `prefers`, the extension of one whom the customer knows, then the
     strategy. Who has been idle longest, and then the extension, decide the rest.
@@ -34,7 +39,9 @@ def choose_agent(
             agent.extension,
         )
 
-    able = (agent for agent in agents if agent.state is AgentState.AVAILABLE and agent.serves(campaign_id))
+    able = (
+        agent for agent in agents if agent.state is AgentState.AVAILABLE and (is_anyone or agent.serves(campaign_id))
+    )
     return min(able, key=rank, default=None)
 
 

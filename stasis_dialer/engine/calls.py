@@ -50,6 +50,24 @@ class Seats(Protocol):
     def ahead_of(self, call_id: str) -> int: ...
 
 
+class Transfers(Protocol):
+    """Transfers, as calls need them."""
+
+    def rejoined(self, call: Call) -> None: ...
+
+    def tell(self, transfer_id: str, event: m.Event) -> None: ...
+
+
+class NoTransfers:
+    """Where nothing is transferred."""
+
+    def rejoined(self, call: Call) -> None:
+        return
+
+    def tell(self, transfer_id: str, event: m.Event) -> None:
+        return
+
+
 class Listener(Protocol):
     """Somebody who counts calls."""
 
@@ -119,6 +137,8 @@ class Calls:
         self._app = app
         self._listeners = listeners
         self._on_end = on_end
+        self.parties: Transfers = NoTransfers()
+        """Set once the transfers are there, which need the calls."""
         self._by_campaign: dict[int, dict[str, Actor[Call]]] = defaultdict(dict)
         self._channel_on: dict[str, str] = {}
         """By call the trunk on which it takes a channel, until the call ends: whatever is heard of it meanwhile."""
@@ -206,8 +226,13 @@ class Calls:
                     listener.lost(call)
         elif isinstance(command, m.TellJoined):
             self._desk.joined(call.call_id)
+            if command.is_again:
+                self.parties.rejoined(call)
+                return True
             for listener in self._listeners:
                 listener.joined(call)
+        elif isinstance(command, m.TellTransfer):
+            self.parties.tell(command.transfer_id, command.event)
         elif isinstance(command, m.Save):
             self._journal.save(cdr.record(call, self._app, self._clock.utc))
         elif isinstance(command, m.TellTrunk):

@@ -18,10 +18,12 @@ from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.control_agents import AgentActions
+from stasis_dialer.engine.control_parties import PartyActions
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dialer import Dialer
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.panel import Panel
+from stasis_dialer.engine.parties import Parties
 from stasis_dialer.engine.pauses import PauseWatch
 from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.trunks import Trunks
@@ -41,6 +43,7 @@ class Control:
         panel: Panel,
         book: CampaignBook,
         recorder: Recorder,
+        parties: Parties,
         render_metrics: Callable[[], bytes],
         pauses: PauseWatch,
         actions: AgentActions,
@@ -54,6 +57,8 @@ class Control:
         self._panel = panel
         self._book = book
         self._recorder = recorder
+        self.parties = PartyActions(desk, parties, self._agent)
+        self._parties = parties
         self.render_metrics = render_metrics
         self._pauses = pauses
         self.actions = actions
@@ -108,6 +113,7 @@ class Control:
             "pauses_over": sum(self._pauses.is_over(agent) for agent in self._desk.agents()),
             "calls": dict(Counter(str(call.state) for call in calls)),
             "recordings": self._recorder.snapshot(),
+            "transfers": dict(Counter(str(transfer.state) for transfer in self._parties.transfers())),
             "trunks": self._trunks.in_use(),
             "trunks_left_alone": [name for name, circuit in self._trunks.circuits().items() if not circuit.is_closed],
             "pacing": {str(id_): reason for id_, reason in self._dialer.reasons().items()},
@@ -149,6 +155,7 @@ class Control:
             "campaigns": sorted(agent.campaigns),
             "call_id": agent.call_id,
             "recording": self._recorder.state_of(agent.call_id),
+            "transfer": self._parties.state_of(agent.call_id),
             "pause_reason": agent.pause_reason or agent.wants_pause,
             "is_pause_over": self._pauses.is_over(agent),
             "penalties": {str(id_): penalty for id_, penalty in agent.penalties.items()},
@@ -167,6 +174,8 @@ class Control:
             "number": masked(call.number),
             "state": str(call.state),
             "agent": call.agent,
+            "partner": call.partner,
+            "transfer": self._parties.state_of(call.call_id),
             "trunk": call.trunk.name if call.trunk else None,
             "seconds": round(self._clock.now() - call.reserved_at, 1),
         }

@@ -20,13 +20,14 @@ from stasis_dialer.core.agent import NO_MANNERS, Agent, Manners
 from stasis_dialer.core.call import Call
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import AgentState, Campaign, ConnectMode
+from stasis_dialer.core.options import NO_DISPOSITIONS
 from stasis_dialer.core.routing import choose_agent
 from stasis_dialer.engine.actor import Actor
 from stasis_dialer.engine.agent_legs import LONGEST_SHIFT_SECONDS, leg_variables
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.dispositions import Dispositions
-from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, SESSION, Ids
+from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, LEFT, SESSION, Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.members import Serving
@@ -49,6 +50,9 @@ class _Waiting:
     answered_at: float
     prefers: str | None = None
     is_inbound: bool = False
+    only: str | None = None
+    """The one agent who is wanted."""
+    is_transfer: bool = False
 
 
 class Desk:
@@ -89,6 +93,8 @@ class Desk:
         self._last_told: dict[str, Agent] = {}
         self._by_extension: dict[str, Actor[Agent]] = {}
         self._with_call: dict[str, Actor[Agent]] = {}
+        self._kept: dict[str, Actor[Agent]] = {}
+        """By transfer the agent who transfers: the call's end does not free them, the transfer does."""
         self._waiting: dict[str, _Waiting] = {}
         self._registered: set[str] | None = None
         self._is_match_due = False
@@ -160,6 +166,51 @@ class Desk:
         """The call has ended: whoever had it is free of it."""
         self.withdraw(call_id, is_broken=False)
 
+    # --- transfers --------------------------------------------------------------------------------------------------
+
+    def keep(self, call_id: str, transfer_id: str) -> None:
+        """From here on the transfer decides when the call's agent is free."""
+        actor = self._with_call.pop(call_id, None)
+        if actor is not None:
+            self._kept[transfer_id] = actor
+
+    def take_back(self, call_id: str, transfer_id: str) -> None:
+        """Agent and customer talk as before."""
+        actor = self._kept.pop(transfer_id, None)
+        if actor is not None:
+            self._with_call[call_id] = actor
+
+    def let_go(self, transfer_id: str, is_broken: bool) -> None:
+        """The agent who transferred is free of the call."""
+        actor = self._kept.pop(transfer_id, None)
+        if actor is None:
+            return
+        call_id = actor.machine.call_id
+        if call_id is not None:
+            self._dispatcher.post(actor, m.CustomerGone(call_id))
+        if is_broken and actor.machine.is_always_on and actor.machine.bridge_id:
+            self._dispatcher.post(actor, m.JoinFailed(actor.machine.bridge_id, "the leg could not be brought home"))
+
+    def seek_target(self, transfer_id: str, call: Call, campaign: Campaign, only: str | None) -> None:
+        """An agent is wanted for a transfer: this one, or any of the campaign's."""
+        name = call.lead.name if call.lead else ""
+        since = call.answered_at if call.answered_at is not None else self._clock.now()
+        self._waiting[transfer_id] = _Waiting(
+            transfer_id, campaign, name, call.number, since, only=only, is_transfer=True
+        )
+        self._match()
+
+    def hand_over(self, call_id: str, transfer_id: str, campaign: Campaign) -> None:
+        """The agent found for the transfer has the call itself; the other one only leaves it behind."""
+        found, kept = self._with_call.pop(transfer_id, None), self._kept.get(transfer_id)
+        if kept is not None:
+            self._dispatcher.post(kept, m.CustomerIs(call_id, self._ids.new(LEFT), is_mine=False))
+        if found is None:
+            return
+        self._with_call[call_id] = found
+        self._dispatcher.post(found, m.CustomerIs(transfer_id, call_id, dispositions=campaign.dispositions))
+        self._dispatcher.post(found, m.CustomerJoined(call_id))
+
     def _match(self) -> None:
         """Give waiting customers, the longest waiting first, to the agents who fit.
 
@@ -168,9 +219,19 @@ class Desk:
         """
         self._is_match_due = False
         for waiting in sorted(self._waiting.values(), key=lambda w: w.answered_at):
-            settled = (actor.machine for actor in self._by_extension.values() if not actor.is_draining)
+            settled = (
+                actor.machine
+                for extension, actor in self._by_extension.items()
+                if not actor.is_draining and waiting.only in (None, extension)
+            )
             campaign = waiting.campaign
-            agent = choose_agent(settled, campaign.id, waiting.prefers, campaign.routing.strategy)
+            agent = choose_agent(
+                settled,
+                campaign.id,
+                waiting.prefers,
+                campaign.routing.strategy,
+                is_anyone=waiting.only is not None,
+            )
             if agent is not None:
                 del self._waiting[waiting.call_id]
                 self._assign(self._by_extension[agent.extension], waiting)
@@ -185,7 +246,7 @@ class Desk:
             wrap_up_seconds=campaign.wrap_up_seconds,
             ring_seconds=campaign.agent_ring_seconds,
             campaign_id=campaign.id,
-            dispositions=campaign.dispositions,
+            dispositions=NO_DISPOSITIONS if waiting.is_transfer else campaign.dispositions,
         )
         create = None
         if not agent.is_always_on:
@@ -391,8 +452,9 @@ class Desk:
             self._keypads.forget(agent.session_id)
         if self._by_extension.get(agent.extension) is actor:
             del self._by_extension[agent.extension]
-        for call_id in [id_ for id_, owner in self._with_call.items() if owner is actor]:
-            del self._with_call[call_id]
+        for owners in (self._with_call, self._kept):
+            for id_ in [id_ for id_, owner in owners.items() if owner is actor]:
+                del owners[id_]
         log.info("agent-logout", agent=agent.extension, session_id=agent.session_id)
 
     def _match_soon(self) -> None:

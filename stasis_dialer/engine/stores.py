@@ -11,6 +11,7 @@ from stasis_dialer.engine.campaigns import CampaignStore
 from stasis_dialer.engine.control_agents import CallReader
 from stasis_dialer.engine.decision_log import DecisionStore
 from stasis_dialer.engine.dialer import LeadStore
+from stasis_dialer.engine.gate import DoNotCall
 from stasis_dialer.engine.inbound import Claims, EarlierCalls
 from stasis_dialer.engine.journal import CallStore, SessionStore
 from stasis_dialer.engine.lead_keeper import AgendaStore, ZoneStore
@@ -62,6 +63,9 @@ class Stores(Protocol):
 
     @property
     def agenda(self) -> AgendaStore: ...
+
+    @property
+    def dnc(self) -> DoNotCall: ...
 
     @property
     def decisions(self) -> PacingLog: ...

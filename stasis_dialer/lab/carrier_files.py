@@ -59,7 +59,7 @@ def carrier_files(site: CarrierSite, pbx_modules: str) -> dict[str, str]:
             "sessionlimit = 500\nsession_keep_alive = 60000\nenable_static = no\n"
         ),
         "ari.conf": (
-            "[general]\nenabled = yes\nchannelvars = PHONE\n"
+            "[general]\nenabled = yes\nchannelvars = PHONE,NATIONAL\n"
             f"[{site.ari_user}]\ntype = user\npassword = {site.ari_password}\n"
         ),
         "rtp.conf": "[general]\nrtpstart = 10000\nrtpend = 59999\n",

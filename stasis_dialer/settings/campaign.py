@@ -224,6 +224,19 @@ class DispositionSettings(Group):
         return self
 
 
+class TransferSettings(Group):
+    """How calls are transferred."""
+
+    core: ClassVar[type[Any]] = options.Transfer
+
+    ring_seconds: float = Field(default=30.0, ge=5, le=120)
+    """How long a target's telephone may ring, or an agent be waited for, before the customer is back."""
+    queue_seconds: float = Field(default=60.0, ge=5, le=3600)
+    """How long a customer may wait with music for an agent of a queue, or for another agent when theirs is lost."""
+    may_dial: bool = True
+    """Whether calls may be transferred to numbers outside; the hours and the do-not-call list hold for those too."""
+
+
 def _file_pattern(pattern: str) -> str:
     problem = pattern_problem(pattern)
     if problem:
@@ -312,6 +325,7 @@ class CampaignSettings(Strict):
     hours: WorkingDaysSettings = WorkingDaysSettings()
     retry: RetrySettings = RetrySettings()
     leads: LeadListSettings = LeadListSettings()
+    transfer: TransferSettings = TransferSettings()
 
     @model_validator(mode="after")
     def _can_detect(self) -> CampaignSettings:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from stasis_dialer.core.model import ConnectMode
+from stasis_dialer.core.transfer import ACTIONS
 from stasis_dialer.engine.control import Control
 
 
@@ -26,6 +28,17 @@ class Pause(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: str = Field(default="", max_length=64)
+
+
+class TransferTo(BaseModel):
+    """Whom an agent's customer is to talk with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: str = Field(min_length=1, max_length=80)
+    """A number, an extension, or queue:CAMPAIGN."""
+    attended: bool = False
+    """Whether the agent speaks with the target first."""
 
 
 class Recording(BaseModel):
@@ -81,6 +94,11 @@ def make_router(control: Control) -> APIRouter:
         """Customers again."""
         return control.unpause(extension)
 
+    @router.post("/agents/{extension}/transfer", tags=["agents"])
+    async def transfer(extension: str, wanted: TransferTo) -> dict[str, Any]:
+        """Put the customer on hold and call a target; what fails brings the customer back."""
+        return await control.parties.transfer(extension, wanted.to, is_attended=wanted.attended)
+
     @router.post("/agents/{extension}/recording", tags=["agents"])
     async def recording(extension: str, wanted: Recording) -> dict[str, Any]:
         """Pause the recording of the agent's call, or record it (again)."""
@@ -93,4 +111,20 @@ def make_router(control: Control) -> APIRouter:
         """Close every session."""
         return {"logged_out": control.log_all_out()}
 
+    for action, meaning in ACTIONS.items():
+        router.add_api_route(
+            f"/agents/{{extension}}/{action}",
+            _party_action(control, action),
+            methods=["POST"],
+            tags=["agents"],
+            name=action,
+            description=meaning,
+        )
     return router
+
+
+def _party_action(control: Control, action: str) -> Callable[[str], Coroutine[Any, Any, dict[str, Any]]]:
+    async def act(extension: str) -> dict[str, Any]:
+        return control.parties.act(extension, action)
+
+    return act

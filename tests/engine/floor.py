@@ -23,11 +23,13 @@ from stasis_dialer.engine.dialer import Dialer
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.features import Features
+from stasis_dialer.engine.gate import NumberGate
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.inbound import Inbound
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.pacing import Paces
+from stasis_dialer.engine.parties import Parties
 from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.trunks import Trunks
@@ -98,8 +100,18 @@ class Floor:
             self.keypads,
         )
         self.keypads.watch(self.desk.find)
-        self.features = Features(self.desk)
         self.recorder = Recorder(self.dispatcher, self.clock, self.ids, Metrics())
+        self.parties = Parties(
+            self.dispatcher,
+            self.clock,
+            self.desk,
+            self.trunks,
+            self.book,
+            NumberGate(self.clock, self.store.dnc),
+            self.recorder,
+            self.ids,
+        )
+        self.features = Features(self.desk, self.parties)
         self.ended: list[Call] = []
         self.calls = Calls(
             self.dispatcher,
@@ -110,9 +122,10 @@ class Floor:
             self.caller_ids,
             self.ids,
             app,
-            (Metrics(), self.paces, self.recorder),
+            (Metrics(), self.paces, self.recorder, self.parties),
             self._call_ended,
         )
+        self.calls.parties = self.parties
         self.dialer = Dialer(
             self.clock,
             self.book,
@@ -155,6 +168,7 @@ class Floor:
             app,
             ENDPOINT,
             self.recorder,
+            self.parties,
         )
         self.successor: Floor | None = None
         self._tasks: list[asyncio.Task[None]] = []

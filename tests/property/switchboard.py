@@ -98,6 +98,8 @@ class Switchboard:
         self.bridges: set[str] = set()
         self.files: dict[str, str] = {}
         """Each recording with the leg that it heard."""
+        self.meetings: list[list[str]] = []
+        """Who was in one bridge by a transfer: agent, target and customer for a while, or a conference."""
         self.crowds: list[list[str]] = []
         """Who was in one bridge with too many others."""
 
@@ -290,6 +292,19 @@ class Switchboard:
     def _StopWatching(self, command: m.StopWatching) -> tuple[m.Event, ...]:
         return ()
 
+    def _Move(self, command: m.Move) -> tuple[m.Event, ...]:
+        channel = self.channels.get(command.channel_id)
+        if command.bridge_id not in self.bridges or channel is None:
+            return (m.MoveFailed(command.channel_id, command.bridge_id, "gone"),)
+        channel.bridge = command.bridge_id
+        if len(self.legs_in(command.bridge_id)) > LEGS_THAT_TALK:
+            self.meetings.append(self.legs_in(command.bridge_id))
+        self._tell(channel.id, m.Joined(command.bridge_id))
+        return (m.Moved(command.channel_id, command.bridge_id),)
+
+    def _PlayMusic(self, command: m.PlayMusic) -> tuple[m.Event, ...]:
+        return ()
+
     def _Listen(self, command: m.Listen) -> tuple[m.Event, ...]:
         if command.target not in self.channels:
             return (m.OriginateRejected(404),)
@@ -436,6 +451,8 @@ def _refused(command: m.Command) -> tuple[m.Event, ...]:
         return (m.DialRejected(500),)
     if isinstance(command, m.SendToDialplan):
         return (m.DialplanRefused(),)
+    if isinstance(command, m.Move):
+        return (m.MoveFailed(command.channel_id, command.bridge_id, "refused"),)
     if isinstance(command, m.Listen):
         return (m.OriginateRejected(500),)
     if isinstance(command, m.Record | m.ResumeRecording):

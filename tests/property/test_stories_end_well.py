@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -53,15 +53,17 @@ from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.dispositions import Dispositions as Disposed
 from stasis_dialer.engine.features import Features
+from stasis_dialer.engine.gate import NumberGate
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.keypads import Keypads
+from stasis_dialer.engine.parties import Parties
 from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import DatabaseUnavailable, Refused
 from stasis_dialer.telemetry import Metrics
-from tests.property.switchboard import Odds, Switchboard
+from tests.property.switchboard import Odds, Person, Switchboard
 from tests.property.virtual_time import VirtualClock, run
 
 STORY_SECONDS = 240.0
@@ -90,6 +92,8 @@ class Deed:
 DEEDS = ("call",) * 12 + ("log_in", "phone_logs_in", "log_out", "pause", "unpause", "wrap_up_done")
 DEEDS += ("pause_recording", "resume_recording")
 DEEDS += ("customer_calls",) * 2
+DEEDS += ("hold", "unhold", "complete", "complete", "cancel", "conference")
+DEEDS += ("transfer_to_number", "transfer_to_number", "transfer_to_agent", "transfer_to_agent", "transfer_to_queue")
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
 DEEDS += ("dispose", "key", "keys", "customer_presses")
 CHOICES = (Choice("sale", "1", success=True), Choice("later", "2", callback=True), Choice("robot", "3", machine=True))
@@ -171,6 +175,13 @@ class Books:
             raise DatabaseUnavailable
 
 
+class NobodyListed:
+    """A do-not-call list without entries."""
+
+    async def contains(self, number: str, campaign_id: int | None, now: Any) -> bool:
+        return False
+
+
 class WatchedDispatcher(Dispatcher):
     """Looks at every event before it is handed over."""
 
@@ -200,6 +211,9 @@ class World:
         self.trunks = Trunks(TRUNKS, self.clock)
         self.caller_ids = CallerIdBook(self.clock, self.books)
         self.ids = Ids("app")
+        self.book = CampaignBook(self.books, None)
+        self.book._by_id = self.book._known = {1: campaign}
+        self.wishes: list[asyncio.Task[None]] = []
         self.frees = 0
         self.keypads = Keypads(self.clock, Codes(), lambda agent, pressed: self.features.carry_out(agent, pressed))
         self.dispositions = Disposed(self.dispatcher, self.journal, self.clock, lambda _: campaign)
@@ -218,8 +232,18 @@ class World:
             manners=random.choice(MANNERS),
         )
         self.keypads.watch(self.desk.find)
-        self.features = Features(self.desk)
         self.recorder = Recorder(self.dispatcher, self.clock, self.ids, Metrics())
+        self.parties = Parties(
+            self.dispatcher,
+            self.clock,
+            self.desk,
+            self.trunks,
+            self.book,
+            NumberGate(self.clock, NobodyListed()),
+            self.recorder,
+            self.ids,
+        )
+        self.features = Features(self.desk, self.parties)
         self.ended: Counter[str] = Counter()
         self.calls = Calls(
             self.dispatcher,
@@ -230,10 +254,10 @@ class World:
             self.caller_ids,
             self.ids,
             "app",
-            (Metrics(), self.recorder),
+            (Metrics(), self.recorder, self.parties),
             lambda call: self.ended.update([call.call_id]),
         )
-        book = CampaignBook(self.books, None)
+        self.calls.parties = self.parties
         self.recovery = Recovery(
             self.board,
             self.dispatcher,
@@ -241,11 +265,12 @@ class World:
             self.calls,
             self.desk,
             self.trunks,
-            book,
+            self.book,
             self.ids,
             "app",
             "PJSIP/{extension}",
             self.recorder,
+            self.parties,
         )
         self.gaps: list[asyncio.Task[None]] = []
         self.placed: list[str] = []
@@ -264,7 +289,7 @@ class World:
         if isinstance(event, m.AgentReady | m.AgentReserved):
             agent = self.desk.find(event.extension)
             assert agent is not None
-            assert agent.call_id == actor.machine.call_id
+            assert agent.call_id == actor.id
             is_ready = isinstance(event, m.AgentReady)
             assert agent.state is (AgentState.RESERVED if is_ready else AgentState.RINGING)
 
@@ -279,7 +304,9 @@ class World:
                 assert agent.call_id is None, agent
                 assert agent.leg_id is None or agent.is_always_on, agent
         talking = Counter(
-            call.agent for call in self.calls.all() if call.state in (CallState.BRIDGED, CallState.OFFERING)
+            call.agent
+            for call in self.calls.all()
+            if call.state in (CallState.BRIDGED, CallState.OFFERING) and call.transfer_id is None
         )
         assert all(count == 1 for count in talking.values()), talking
 
@@ -357,6 +384,37 @@ class World:
         for key in keys if agent is not None and agent.leg_id else "":
             self.dispatcher.post_to_leg(agent.leg_id, m.DigitPressed(key))  # type: ignore[union-attr, arg-type]
 
+    def _hold(self, deed: Deed, extension: str) -> None:
+        self.parties.hold(extension)
+
+    def _unhold(self, deed: Deed, extension: str) -> None:
+        self.parties.unhold(extension)
+
+    def _complete(self, deed: Deed, extension: str) -> None:
+        self.parties.complete(extension)
+
+    def _cancel(self, deed: Deed, extension: str) -> None:
+        self.parties.cancel(extension)
+
+    def _conference(self, deed: Deed, extension: str) -> None:
+        self.parties.conference(extension)
+
+    def _transfer_to_number(self, deed: Deed, extension: str) -> None:
+        self._transfer(deed, extension, "+5511987650001")
+
+    def _transfer_to_agent(self, deed: Deed, extension: str) -> None:
+        self._transfer(deed, extension, EXTENSIONS[(deed.who + 1) % len(EXTENSIONS)])
+
+    def _transfer_to_queue(self, deed: Deed, extension: str) -> None:
+        self._transfer(deed, extension, "queue:1")
+
+    def _transfer(self, deed: Deed, extension: str, to: str) -> None:
+        async def carry_out() -> None:
+            with contextlib.suppress(Refused):
+                await self.parties.transfer(extension, to, is_attended=deed.is_on_demand)
+
+        self.wishes.append(asyncio.get_running_loop().create_task(carry_out()))
+
     def _pause_recording(self, deed: Deed, extension: str) -> None:
         self.recorder.pause(self.desk.expect(extension).call_id)
 
@@ -394,9 +452,16 @@ class World:
         self.calls.stop(lambda call: call.call_id == self.placed[-1 - deed.who % len(self.placed)])
 
 
-async def play(deeds: Sequence[Deed], random: Random, odds: Odds, campaign: Campaign) -> World:
+async def play(
+    deeds: Sequence[Deed],
+    random: Random,
+    odds: Odds,
+    campaign: Campaign,
+    person_at: Callable[[str], Person] | None = None,
+) -> World:
     """The story, the calm after it, and then everybody goes home."""
     world = World(random, odds, campaign)
+    world.board.person_at = person_at
     writer = asyncio.create_task(world.journal.run())
     for deed in sorted(deeds, key=lambda deed: deed.at):
         await asyncio.sleep(max(0.0, deed.at - world.clock.now()))
@@ -430,12 +495,18 @@ def everything_is_given_back(world: World) -> None:
         assert outcome.call_id == record.call_id
     assert world.trunks.in_use() == {"carrier": 0, "backup": 0}
     assert world.recorder.snapshot()["live"] == 0
+    assert world.parties.transfers() == []
+    for legs in world.board.meetings:
+        assert len(legs) <= 3, legs
+        assert sum("-c-" in leg for leg in legs) <= 1, legs
     assert world.journal.depth == 0
     for agent in world.desk.agents():
         assert agent.state in (AgentState.AVAILABLE, AgentState.PAUSED), agent
         assert agent.call_id is None
         assert agent.deadline is None
         assert agent.leg_id in (world.board.channels if agent.is_always_on else (None,)), agent
+        if agent.leg_id is not None:
+            assert world.board.channels[agent.leg_id].bridge == agent.bridge_id, agent
     assert set(world.board.channels) == {agent.leg_id for agent in world.desk.agents() if agent.leg_id}
     assert world.board.bridges == {agent.bridge_id for agent in world.desk.agents() if agent.bridge_id}
 

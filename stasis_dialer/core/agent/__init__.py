@@ -88,6 +88,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.LegGone: leg.gone,
     m.CustomerJoined: customer.customer_joined,
     m.CustomerGone: customer.customer_gone,
+    m.CustomerIs: customer.customer_is,
     m.WrapUpDone: customer.wrap_up_done,
     m.DispositionGiven: customer.disposition_given,
     m.PauseRequested: wishes.pause_requested,

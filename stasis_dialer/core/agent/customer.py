@@ -59,6 +59,18 @@ def customer_joined(agent: Agent, event: m.Event, now: float) -> Step:
     return enter(talking, S.ON_CALL, now), (m.Save(),)
 
 
+def customer_is(agent: Agent, event: m.Event, now: float) -> Step:
+    """The same conversation under another id: a transfer has become the call, or leaves it behind."""
+    assert isinstance(event, m.CustomerIs)
+    if event.before != agent.call_id:
+        return agent, ()
+    last = event.call_id if agent.last_call_id == event.before and event.is_mine else agent.last_call_id
+    known = evolve(agent, call_id=event.call_id, last_call_id=last)
+    if event.is_mine:
+        known = evolve(known, dispositions=event.dispositions)
+    return known, (m.Save(),)
+
+
 def customer_gone(agent: Agent, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.CustomerGone)
     if event.call_id != agent.call_id:

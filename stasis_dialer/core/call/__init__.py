@@ -11,7 +11,17 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import broadcast, dialling, ending, meeting, recorded, rerouting, screening, waiting
+from stasis_dialer.core.call import (
+    broadcast,
+    dialling,
+    ending,
+    handing,
+    meeting,
+    recorded,
+    rerouting,
+    screening,
+    waiting,
+)
 from stasis_dialer.core.call.state import (
     AGENT_WANTED,
     CLOSING_SECONDS,
@@ -116,7 +126,14 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.OFFERING, m.LegGone): ending.gone,
     (S.OFFERING, m.DeadlineReached): meeting.nobody_came,
     (S.OFFERING, m.StopRequested): ending.stopped,
-    (S.BRIDGED, m.AgentLost): meeting.agent_hung_up,
+    (S.BRIDGED, m.AgentLost): handing.agent_lost,
+    (S.BRIDGED, m.Held): handing.held,
+    (S.BRIDGED, m.Returned): handing.returned,
+    (S.BRIDGED, m.TransferNoted): handing.noted,
+    (S.BRIDGED, m.AgentWanted): handing.agent_wanted,
+    (S.BRIDGED, m.PartnerJoined): handing.partner_joined,
+    (S.BRIDGED, m.PartnerLost): handing.partner_lost,
+    (S.BRIDGED, m.AgentChanged): handing.agent_changed,
     (S.BRIDGED, m.LegGone): ending.gone,
     (S.BRIDGED, m.DeadlineReached): ending.over,
     (S.BRIDGED, m.StopRequested): ending.stopped,
@@ -197,6 +214,13 @@ LATE: Final[frozenset[type[m.Event]]] = frozenset(
         m.PlaceKnown,
         m.DigitPressed,
         m.StopRequested,
+        m.Held,
+        m.Returned,
+        m.TransferNoted,
+        m.AgentWanted,
+        m.PartnerJoined,
+        m.PartnerLost,
+        m.AgentChanged,
     }
 )
 """Events that may come late, or twice, without meaning anything any more."""

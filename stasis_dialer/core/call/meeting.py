@@ -85,11 +85,11 @@ def joined(call: Call, event: m.Event, now: float) -> Step:
         now,
         f"bridged {call.agent}",
         state=S.BRIDGED,
-        bridged_at=now,
+        bridged_at=now if call.bridged_at is None else call.bridged_at,
         is_joining=False,
         deadline=now + call.campaign.max_call_seconds,
     )
-    return bridged, (m.TellJoined(), m.Save())
+    return bridged, (m.TellJoined(is_again=call.bridged_at is not None), m.Save())
 
 
 def join_failed(call: Call, event: m.Event, now: float) -> Step:
@@ -129,13 +129,6 @@ def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
         return give_up(queued, now, is_agent_broken=is_agent_broken)
     music = (m.StartMusic(call.leg_id),) if call.has_music and call.bridge_id is not None else ()
     return queued, (*music, m.WithdrawSeek(is_agent_broken), m.SeekAgent())
-
-
-def agent_hung_up(call: Call, event: m.Event, now: float) -> Step:
-    assert isinstance(event, m.AgentLost)
-    if event.extension != call.agent:
-        return call, ()
-    return close(marked(call, now, "agent hung up"), now, by="agent")
 
 
 def nobody_came(call: Call, event: m.Event, now: float) -> Step:

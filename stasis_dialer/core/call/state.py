@@ -120,6 +120,12 @@ class Call:
     callback_at: datetime | None = None
     """When the person wants to be called, aware UTC."""
     is_attempt_given_back: bool = False
+    wait_seconds: float | None = None
+    """How long the customer may wait for an agent, where it is not the campaign's time after the answer."""
+    transfer_id: str | None = None
+    """The transfer that decides where the customer is."""
+    partner: str | None = None
+    """Who is no agent and talks with the customer."""
     recordings: tuple[str, ...] = ()
     """Files, as paths below Asterisk's recording folder."""
     timeline: tuple[tuple[float, str], ...] = ()
@@ -156,6 +162,8 @@ class Call:
     @property
     def patience_seconds(self) -> float:
         """How long the customer may wait for an agent; one who called us, or asked for it by a key, has more time."""
+        if self.wait_seconds is not None:
+            return self.wait_seconds
         if self.is_inbound:
             return self.campaign.inbound.max_wait_seconds
         if self.campaign.mode is DialMode.BROADCAST:

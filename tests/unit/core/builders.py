@@ -125,6 +125,7 @@ def in_state(state: call_machine.CallState) -> Call:
     return call
 
 
+TARGET = m.Target(m.TargetKind.AGENT, "1002", False, 30.0, "1002")
 EVENTS: dict[type[m.Event], m.Event] = {
     type(event): event
     for event in (
@@ -164,6 +165,21 @@ EVENTS: dict[type[m.Event], m.Event] = {
         m.ResumeWanted(),
         m.PauseRefused("no"),
         m.RecordingStopped(),
+        m.UnholdAsked(),
+        m.TransferAsked(TARGET),
+        m.CompleteAsked(),
+        m.CancelAsked(),
+        m.ConferenceAsked(),
+        m.Moved("c1", "h1"),
+        m.MoveFailed("c1", "h1", "no"),
+        m.Held("x1"),
+        m.Returned(),
+        m.AgentWanted(60.0),
+        m.PartnerJoined("…4321", "b9"),
+        m.PartnerLost(),
+        m.AgentChanged("1002", "a2", "b2"),
+        m.TransferNoted("back"),
+        m.CustomerIs("x1", "c1"),
         SECOND,
         m.NoTrunk(),
         m.AnnouncementDue(),

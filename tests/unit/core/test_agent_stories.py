@@ -524,6 +524,9 @@ CUSTOMER_ONLY = (m.AgentReserved, m.AgentReady, m.AgentLost, m.Disposed, m.StopR
 CUSTOMER_ONLY += (m.TrunkFound, m.NoTrunk, m.AnnouncementDue, m.PlaceKnown)
 CUSTOMER_ONLY += (m.Detected, m.SilenceHeard, m.DialplanRefused, m.TalkingStarted, m.TalkingFinished, m.VerdictDue)
 CUSTOMER_ONLY += (m.TrunkFound, m.NoTrunk, m.Recorded, m.RecordingPaused, m.RecordingResumed)
+CUSTOMER_ONLY += (m.UnholdAsked, m.TransferAsked, m.CompleteAsked, m.CancelAsked, m.ConferenceAsked, m.Moved)
+CUSTOMER_ONLY += (m.MoveFailed, m.Held, m.Returned, m.AgentWanted, m.PartnerJoined, m.PartnerLost, m.AgentChanged)
+CUSTOMER_ONLY += (m.TransferNoted,)
 CUSTOMER_ONLY += (m.RecordingStarted, m.RecordingEnded, m.RecordingFailed, m.RecordingStopped)
 CUSTOMER_ONLY += (m.PauseWanted, m.ResumeWanted, m.PauseRefused)
 

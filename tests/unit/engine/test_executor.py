@@ -20,7 +20,10 @@ WATCH, STOP_WATCHING = m.WatchTalking("c1", 0.8, 256), m.StopWatching("c1")
 LISTEN, RECORD = m.Listen("r1", "c1"), m.Record("r1", "spring/c1", "wav")
 PAUSE, RESUME = m.PauseRecording("r1", "spring/c1"), m.ResumeRecording("r1", "spring/c1")
 STOP, LOOK = m.StopMessage("c1"), m.ProbeMessage("c1", "confirmation")
+MOVE, HOLD_MUSIC = m.Move("c1", "b1"), m.PlayMusic("h1")
 PATHS = {
+    MOVE: "/bridges/b1/addChannel",
+    HOLD_MUSIC: "/bridges/h1/moh",
     LISTEN: "/channels/c1/snoop/r1",
     RECORD: "/channels/r1/record",
     PAUSE: "/recordings/live/spring%2Fc1/pause",
@@ -82,6 +85,7 @@ async def run(command: m.Command, failure: Exception | None = None) -> tuple[tup
         (TO_DIALPLAN, "POST", {"context": "sd-amd", "extension": "s", "priority": "1"}),
         (WATCH, "POST", {"variable": "TALK_DETECT(set)", "value": "800,256"}),
         (STOP_WATCHING, "POST", {"variable": "TALK_DETECT(remove)", "value": ""}),
+        (HOLD_MUSIC, "POST", {}),
         (LISTEN, "POST", {"app": "app", "appArgs": "leg", "spy": "both", "whisper": "none"}),
         (RECORD, "POST", {"name": "spring/c1", "format": "wav", "ifExists": "overwrite"}),
         (PAUSE, "POST", {}),
@@ -169,6 +173,10 @@ async def test_ids_are_quoted_in_paths() -> None:
         (TAKE_OUT, AWAY, ()),
         (WATCH, CONFLICT, ()),
         (STOP_WATCHING, BROKEN, ()),
+        (MOVE, TIMEOUT, ()),
+        (MOVE, AWAY, ()),
+        (MOVE, NOT_FOUND, (m.MoveFailed("c1", "b1", str(NOT_FOUND)),)),
+        (HOLD_MUSIC, NOT_FOUND, ()),
         (LISTEN, TIMEOUT, (m.RequestUnanswered("listen"),)),
         (LISTEN, NOT_FOUND, (m.OriginateRejected(404, "no"),)),
         (RECORD, AWAY, (m.RequestUnanswered("record"),)),
@@ -231,6 +239,8 @@ def test_every_command_for_asterisk_has_its_test() -> None:
     local |= {m.AskPlace, m.SeekTrunk, m.TellTrunk}
     local |= {m.TellAnswered, m.TellSought, m.TellDetected, m.Remind}
     local |= {m.DisposeCall, m.CollectKey, m.CallPhone, m.RecordingLost, m.EndRecording}
+    local |= {m.SeekTarget, m.ReleaseTarget, m.TargetJoined, m.HandToTarget, m.ReleaseAgent, m.TellTransfer}
+    local |= {m.EndTransfer}
     local |= {m.SeekTrunk, m.TellTrunk}
     remote = {item for item in vars(m).values() if isinstance(item, type) and issubclass(item, m.Command)} - local
     assert {type(command) for command in PATHS} == remote

@@ -52,6 +52,7 @@ async def web() -> AsyncIterator[Web]:
         panel,
         floor.book,
         floor.recorder,
+        floor.parties,
         lambda: b"# metrics\n",
         PauseWatch(floor.clock.now, PauseReasons([PauseReason("lunch", limit_seconds=60.0), PauseReason("bath")])),
         AgentActions(floor.clock, floor.desk, floor.book, floor.dispositions, floor.store.calls),

@@ -1,0 +1,182 @@
+"""What a transfer is: a call that is more than a customer and an agent, from the first hold to the last hang-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.evolve import evolve
+from stasis_dialer.core.messages import Target, TargetKind
+
+MOVE_SECONDS: Final = 6.0
+"""For a leg to change its bridge: longer than a request's time-out, so that the answer is heard first."""
+CREATE_SECONDS: Final = 10.0
+"""For the target's channel to enter Stasis. Twice the request timeout; not measured."""
+RING_SLACK_SECONDS: Final = 5.0
+"""Asterisk's own ring timeout comes first; ours is for a lost event. Not measured."""
+HOLD_SECONDS: Final = 1800.0
+"""The longest hold or consultation; then the customer is with the agent again. Not measured."""
+END_SECONDS: Final = 3.0
+"""Between two looks for a leg whose end was not seen, or two tries to bring an agent home. Not measured."""
+MOST_TRIES: Final = 3
+"""Moves of one leg before it is given up."""
+
+
+class TransferState(StrEnum):
+    """Where the parties are."""
+
+    HELD = "held"
+    """The customer hears music, the agent nothing."""
+    RINGING = "ringing"
+    """The customer hears music; the target is called, or an agent is sought."""
+    CONSULTING = "consulting"
+    """Agent and target talk, the customer hears music."""
+    CONFERENCE = "conference"
+    COMPLETING = "completing"
+    """The customer is on the way to the target."""
+    TALKING = "talking"
+    """Customer and target talk; the agent is free."""
+    RETURNING = "returning"
+    """The customer is on the way back to the agent."""
+    WAITING = "waiting"
+    """The agent is lost: the customer hears music until the next one is there."""
+    CLOSING = "closing"
+    """What is left is hung up, and the agent brought home."""
+    ENDED = "ended"
+
+
+S = TransferState
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Units: `deadline` is seconds on the engine's monotonic axis, `queue_seconds` seconds."""
+
+    transfer_id: str
+    call_id: str
+    customer: str
+    """The customer's channel."""
+    agent: str | None
+    """Extension of the agent whose call it is; None when the agent is free of it, or lost."""
+    agent_leg: str
+    home: str
+    """The agent's own bridge."""
+    stays: bool
+    """Whether the agent's leg stays up after the call (always-on): then it must be home before the next customer."""
+    hold_bridge: str
+    queue_seconds: float
+    """How long a customer whose agent is lost may wait for another one."""
+    state: TransferState = S.HELD
+    deadline: float | None = None
+    target: Target | None = None
+    leg_id: str | None = None
+    """The target's channel when it is ours: a number's."""
+    is_leg_dialled: bool = False
+    talk_bridge: str | None = None
+    target_agent: str | None = None
+    """Extension of the agent who was found."""
+    is_agent_away: bool = False
+    """Whether the agent's leg is, or may be, in the target's bridge."""
+    is_customer_there: bool = False
+    """Whether the customer is, or may be, in the target's bridge."""
+    is_conference_wanted: bool = False
+    is_over: bool = False
+    """The customer is gone, or is somebody else's: only the agent and the target's leg are left to look after."""
+    tries: int = 0
+
+    @property
+    def is_to_number(self) -> bool:
+        """Whether the target's leg is ours."""
+        return self.target is not None and self.target.kind is TargetKind.NUMBER
+
+
+Step = tuple[Transfer, tuple[m.Command, ...]]
+Handler = Callable[[Transfer, m.Event, float], Step]
+
+
+def start(transfer: Transfer, now: float) -> Step:
+    """The customer is put on hold."""
+    held = evolve(transfer, deadline=now + HOLD_SECONDS)
+    return held, (
+        m.CreateBridge(held.hold_bridge, m.HOLDING),
+        m.PlayMusic(held.hold_bridge),
+        m.Move(held.customer, held.hold_bridge),
+        m.TellCall(held.call_id, m.Held(held.transfer_id)),
+    )
+
+
+# --- steps that several events share --------------------------------------------------------------------------------
+
+
+def drop_target(transfer: Transfer) -> Step:
+    """The target is let go; the end of a leg of ours is waited for at the end."""
+    commands: tuple[m.Command, ...] = ()
+    if transfer.leg_id is not None:
+        commands = (m.HangUp(transfer.leg_id),)
+    elif transfer.target is not None and not transfer.is_to_number:
+        commands = (m.ReleaseTarget(),)
+    return evolve(transfer, target_agent=None), commands
+
+
+def come_back(transfer: Transfer, now: float, why: str) -> Step:
+    """The customer goes back to the agent, or to another one when there is none any more."""
+    dropped, commands = drop_target(transfer)
+    told = m.TellCall(dropped.call_id, m.TransferNoted(why))
+    if dropped.agent is None:
+        seeking, more = seek_again(dropped, now)
+        return seeking, (*commands, told, *more)
+    moves: tuple[m.Command, ...] = (m.Move(dropped.customer, dropped.home),)
+    if dropped.is_agent_away:
+        moves = (m.Move(dropped.agent_leg, dropped.home), *moves)
+    returning = evolve(dropped, state=S.RETURNING, deadline=now + MOVE_SECONDS, tries=1)
+    return returning, (*commands, told, *moves)
+
+
+def seek_again(transfer: Transfer, now: float, *, is_agent_broken: bool = False) -> Step:
+    """Another agent for the customer, who hears music until then; who was there before is free."""
+    commands: tuple[m.Command, ...] = ()
+    if transfer.is_customer_there:
+        commands = (m.Move(transfer.customer, transfer.hold_bridge),)
+    if transfer.agent is not None:
+        commands = (*commands, m.ReleaseAgent(is_agent_broken))
+    wanted = m.TellCall(transfer.call_id, m.AgentWanted(transfer.queue_seconds))
+    waiting = evolve(transfer, state=S.WAITING, agent=None, is_agent_away=False, is_customer_there=False, deadline=None)
+    return waiting, (*commands, wanted)
+
+
+def agent_goes_home(transfer: Transfer, now: float) -> Step:
+    """The agent has nothing to do with the call any more: home first, then free."""
+    if transfer.agent is None:
+        return transfer, ()
+    if not (transfer.stays and transfer.is_agent_away):
+        return evolve(transfer, agent=None, is_agent_away=False), (m.ReleaseAgent(),)
+    return evolve(transfer, tries=1, deadline=now + MOVE_SECONDS), (m.Move(transfer.agent_leg, transfer.home),)
+
+
+def is_at_rest(transfer: Transfer) -> bool:
+    """Whether nothing is left: no leg of ours, and no agent who is not home."""
+    return transfer.leg_id is None and transfer.agent is None
+
+
+def close(transfer: Transfer, now: float) -> Step:
+    """The customer needs this no more; the end, as soon as nothing is left."""
+    over = evolve(transfer, state=S.CLOSING, is_over=True, deadline=now + END_SECONDS, tries=0)
+    leaving, commands = agent_goes_home(over, now)
+    if leaving.leg_id is not None:
+        commands = (*commands, m.HangUp(leaving.leg_id))
+    ended, more = end_if_at_rest(leaving)
+    return ended, (*commands, *more)
+
+
+def end_if_at_rest(transfer: Transfer) -> Step:
+    """The one `EndTransfer`, after the last leg; the bridges go with it."""
+    if not is_at_rest(transfer):
+        return transfer, ()
+    bridges = [transfer.hold_bridge]
+    if transfer.is_to_number and transfer.talk_bridge is not None:
+        bridges.append(transfer.talk_bridge)
+    ended = evolve(transfer, state=S.ENDED, deadline=None)
+    return ended, (*(m.DestroyBridge(bridge) for bridge in bridges), m.EndTransfer())

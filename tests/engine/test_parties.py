@@ -1,0 +1,259 @@
+"""Hold and transfer on a floor in virtual time: trunks, the do-not-call list, other agents, a restart in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import time
+from typing import Any
+
+import pytest
+
+from stasis_dialer.core.agent import Agent
+from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.model import AgentState, Disposition
+from stasis_dialer.core.options import Recording, RecordingMode, Transfer
+from stasis_dialer.core.transfer import TransferState
+from stasis_dialer.db.dnc import DoNotCall
+from stasis_dialer.errors import NumberRefused, Refused
+from tests.engine.floor import Floor, on_the_floor
+from tests.property.switchboard import Person
+
+TO, TARGET = "+5511912345678", "PJSIP/5511912345678@carrier"
+OPTIONS = Transfer(ring_seconds=10.0, queue_seconds=30.0)
+
+
+def while_they_talk(story: Callable[[Floor, Call], Awaitable[None]], *others: str, **settings: Any) -> None:
+    """Agent 1001 talks with a customer who stays."""
+
+    async def play(floor: Floor) -> None:
+        floor.anybody = Person(picks_up_after=1.0)
+        await floor.campaign(1, transfer=OPTIONS, **settings)
+        await floor.agents("1001")
+        floor.start()
+        await asyncio.sleep(5.0)
+        await floor.agents(*others)
+        (call,) = floor.calls.all()
+        assert call.state is CallState.BRIDGED
+        await story(floor, call)
+
+    on_the_floor(play)
+
+
+def agent(floor: Floor, extension: str = "1001") -> Agent:
+    found = floor.desk.find(extension)
+    assert found is not None
+    return found
+
+
+def together(floor: Floor, *legs: str | None) -> bool:
+    """Whether these legs, and no other one, are in one bridge."""
+    bridge = floor.board.channels[str(legs[0])].bridge
+    return bridge is not None and sorted(floor.board.legs_in(bridge)) == sorted(map(str, legs))
+
+
+def target_leg(floor: Floor) -> str:
+    (leg,) = [channel.id for channel in floor.board.channels.values() if channel.endpoint == TARGET]
+    return leg
+
+
+def test_given_a_transfer_to_a_number_then_its_channel_is_the_trunks_until_it_ends() -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        await floor.parties.transfer("1001", TO, is_attended=False)
+        await asyncio.sleep(3.0)
+        assert together(floor, call.leg_id, target_leg(floor))
+        assert floor.trunks.in_use() == {"carrier": 2}
+        assert agent(floor).state is AgentState.AVAILABLE
+        floor.board.end(target_leg(floor), 16)
+        await asyncio.sleep(3.0)
+        assert floor.trunks.in_use() == {"carrier": 0}
+        assert [(c.disposition, c.hung_up_by) for c in floor.ended] == [(Disposition.ANSWERED, "partner")]
+        assert floor.board.bridges == {agent(floor).bridge_id}
+
+    while_they_talk(story)
+
+
+@pytest.mark.parametrize(
+    ("to", "error", "why"),
+    [
+        ("+5511900000000", Refused, "on the do-not-call list"),
+        ("PJSIP/1@carrier", NumberRefused, "not a phone number"),
+        ("+14155550100", NumberRefused, "another country|no such phone number"),
+        ("queue:nobody", Refused, "no such campaign"),
+        ("1001", Refused, "with this agent already"),
+    ],
+)
+def test_given_a_target_that_may_not_be_called_then_nothing_changes(to: str, error: type[Exception], why: str) -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        await floor.store.dnc.add([DoNotCall("5511900000000")], floor.clock.utc_now())
+        with pytest.raises(error, match=why):
+            await floor.parties.transfer("1001", to, is_attended=False)
+        assert floor.parties.transfers() == []
+        assert together(floor, call.leg_id, agent(floor).leg_id)
+        assert floor.trunks.in_use() == {"carrier": 1}
+
+    while_they_talk(story)
+
+
+def test_given_the_hours_are_over_meanwhile_then_no_number_is_dialled() -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        (campaign,) = floor.book.all().values()
+        await floor.change(campaign, window_start=time(3, 0), window_end=time(3, 1))
+        await floor.book.refresh()
+        with pytest.raises(Refused, match="outside the campaign's hours"):
+            await floor.parties.transfer("1001", TO, is_attended=False)
+
+    while_they_talk(story)
+
+
+def test_given_a_campaign_whose_calls_stay_inside_then_no_number_is_dialled() -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        (campaign,) = floor.book.all().values()
+        await floor.change(campaign, transfer=Transfer(may_dial=False))
+        await floor.book.refresh()
+        with pytest.raises(Refused, match="agents only"):
+            await floor.parties.transfer("1001", TO, is_attended=False)
+
+    while_they_talk(story)
+
+
+def test_given_a_customer_whose_agent_dies_on_hold_then_the_next_agent_has_them_and_two_files_tell_it() -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        floor.parties.hold("1001")
+        await asyncio.sleep(1.0)
+        assert floor.parties.state_of(call.call_id) == "held"
+        floor.board.end(str(agent(floor).leg_id), 16)
+        await asyncio.sleep(2.0)
+        await floor.agents("1002")
+        await asyncio.sleep(2.0)
+        (now,) = floor.calls.all()
+        assert (now.state, now.agent) == (CallState.BRIDGED, "1002")
+        assert together(floor, call.leg_id, agent(floor, "1002").leg_id)
+        assert len(now.recordings) == 2
+        assert now.bridged_at == call.bridged_at
+        assert floor.parties.transfers() == []
+
+    while_they_talk(story, recording=Recording(RecordingMode.ALL))
+
+
+def test_given_nobody_comes_for_a_customer_whose_agent_is_lost_then_the_wait_ends() -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        floor.parties.hold("1001")
+        await asyncio.sleep(1.0)
+        floor.board.end(str(agent(floor).leg_id), 16)
+        await asyncio.sleep(OPTIONS.queue_seconds + 5.0)
+        assert floor.calls.all() == []
+        assert floor.outcomes() == [Disposition.ANSWERED]
+        assert floor.board.bridges == set()
+
+    while_they_talk(story)
+
+
+def test_given_another_agent_then_the_call_and_its_wrap_up_are_theirs() -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        await floor.parties.transfer("1001", "1002", is_attended=True)
+        await asyncio.sleep(1.0)
+        assert together(floor, agent(floor).leg_id, agent(floor, "1002").leg_id)
+        floor.parties.complete("1001")
+        await asyncio.sleep(1.0)
+        assert together(floor, call.leg_id, agent(floor, "1002").leg_id)
+        assert together(floor, agent(floor).leg_id)
+        assert (agent(floor).state, agent(floor).call_id) == (AgentState.AVAILABLE, None)
+        assert agent(floor, "1002").call_id == call.call_id
+        await floor.parties.transfer("1002", "1001", is_attended=False)
+        await asyncio.sleep(1.0)
+        assert together(floor, call.leg_id, agent(floor).leg_id)
+
+    while_they_talk(story, "1002")
+
+
+# --- a restart in between -------------------------------------------------------------------------------------------
+
+
+def restarted(
+    before: Callable[[Floor, Call], Awaitable[None]], after: Callable[[Floor, Call], Awaitable[None]]
+) -> None:
+    """The dialer is killed after `before`; `after` looks at the next one."""
+
+    async def story(floor: Floor, call: Call) -> None:
+        await before(floor, call)
+        await asyncio.sleep(2.0)
+        following = await (await floor.is_killed()).starts_again()
+        await asyncio.sleep(2.0)
+        await after(following, following.calls.all()[0])
+        floor.board.end(call.leg_id, 16)
+        await asyncio.sleep(10.0)
+        assert following.calls.all() == []
+        assert following.parties.transfers() == []
+        assert set(floor.board.channels) == {a.leg_id for a in following.desk.agents()}
+        assert floor.board.bridges == {a.bridge_id for a in following.desk.agents()}
+        assert following.dispatcher.broken == 0
+
+    while_they_talk(story)
+
+
+def test_given_a_customer_on_hold_when_the_dialer_restarts_then_they_are_with_the_agent_again() -> None:
+    async def before(floor: Floor, call: Call) -> None:
+        floor.parties.hold("1001")
+
+    async def after(floor: Floor, call: Call) -> None:
+        assert together(floor, call.leg_id, agent(floor).leg_id)
+        assert (call.state, agent(floor).state) == (CallState.BRIDGED, AgentState.ON_CALL)
+
+    restarted(before, after)
+
+
+def test_given_customer_and_target_talk_when_the_dialer_restarts_then_they_go_on() -> None:
+    async def before(floor: Floor, call: Call) -> None:
+        await floor.parties.transfer("1001", TO, is_attended=False)
+        await asyncio.sleep(2.0)
+
+    async def after(floor: Floor, call: Call) -> None:
+        assert together(floor, call.leg_id, target_leg(floor))
+        assert (call.state, call.partner) == (CallState.BRIDGED, "partner")
+        assert agent(floor).state is AgentState.AVAILABLE
+
+    restarted(before, after)
+
+
+def test_given_a_conference_when_the_dialer_restarts_then_all_three_go_on_and_the_agent_may_leave() -> None:
+    async def before(floor: Floor, call: Call) -> None:
+        await floor.parties.transfer("1001", TO, is_attended=True)
+        await asyncio.sleep(2.0)
+        floor.parties.conference("1001")
+
+    async def after(floor: Floor, call: Call) -> None:
+        assert together(floor, call.leg_id, target_leg(floor), agent(floor).leg_id)
+        floor.parties.complete("1001")
+        await asyncio.sleep(1.0)
+        assert together(floor, call.leg_id, target_leg(floor))
+        assert together(floor, agent(floor).leg_id)
+
+    restarted(before, after)
+
+
+def test_given_a_consultation_when_the_dialer_restarts_then_it_goes_on() -> None:
+    async def before(floor: Floor, call: Call) -> None:
+        await floor.parties.transfer("1001", TO, is_attended=True)
+        await asyncio.sleep(2.0)
+
+    async def after(floor: Floor, call: Call) -> None:
+        assert together(floor, agent(floor).leg_id, target_leg(floor))
+        assert floor.parties.state_of(call.call_id) == TransferState.CONSULTING
+        floor.parties.complete("1001")
+        await asyncio.sleep(1.0)
+        assert together(floor, call.leg_id, target_leg(floor))
+
+    restarted(before, after)
+
+
+def test_given_a_target_that_rings_when_the_dialer_restarts_then_it_is_hung_up_and_the_customer_is_back() -> None:
+    async def before(floor: Floor, call: Call) -> None:
+        floor.people[TARGET] = Person(picks_up_after=None)
+        await floor.parties.transfer("1001", TO, is_attended=False)
+
+    async def after(floor: Floor, call: Call) -> None:
+        assert together(floor, call.leg_id, agent(floor).leg_id)
+        assert not [c for c in floor.board.channels.values() if c.endpoint == TARGET]
+
+    restarted(before, after)

@@ -1,0 +1,286 @@
+"""A transfer hears what happens: every success, and every failure with the one who has the customer in the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core import transfer as machine
+from stasis_dialer.core.messages import Target, TargetKind
+from stasis_dialer.core.transfer import HANDLERS, Transfer, TransferState
+from stasis_dialer.errors import IllegalEvent
+from tests.unit.core.builders import EVENTS
+
+S = TransferState
+HOLD, TALK, HOME, OTHERS = "h1", "b9", "b1", "b2"
+CREATE = m.CreateLeg("t1", "PJSIP/5511@carrier")
+
+
+def number(*, is_attended: bool) -> Target:
+    return Target(TargetKind.NUMBER, "5511987654321", is_attended, 20.0, "…4321", CREATE, TALK)
+
+
+def agent(*, is_attended: bool) -> Target:
+    return Target(TargetKind.AGENT, "1002", is_attended, 20.0, "1002")
+
+
+class Story:
+    """A transfer and every command it has given; customer c1, agent 1001 with leg a1."""
+
+    def __init__(self, **changes: Any) -> None:
+        values = {"stays": True, **changes}
+        made = Transfer("x1", "c1", "c1", "1001", "a1", HOME, hold_bridge=HOLD, queue_seconds=60.0, **values)
+        self.transfer, self.last = machine.start(made, 0.0)
+        self.given = list(self.last)
+
+    def hears(self, *events: m.Event, at: float = 1.0) -> Story:
+        self.last = ()
+        for event in events:
+            self.transfer, commands = machine.advance(self.transfer, event, at)
+            self.last += commands
+        self.given += self.last
+        return self
+
+    def reaches_its_deadline(self) -> Story:
+        assert self.transfer.deadline is not None
+        return self.hears(m.DeadlineReached(), at=self.transfer.deadline)
+
+    def told(self) -> list[m.Event]:
+        """What the call was told, but for notes."""
+        said = [command.event for command in self.given if isinstance(command, m.TellCall)]
+        return [event for event in said if not isinstance(event, m.TransferNoted)]
+
+    def moved(self, leg: str, bridge: str) -> Story:
+        return self.hears(m.Moved(leg, bridge))
+
+
+def held(**changes: Any) -> Story:
+    return Story(**changes).moved("c1", HOLD)
+
+
+def ringing(*, is_attended: bool = True, **changes: Any) -> Story:
+    story = held(**changes).hears(m.TransferAsked(number(is_attended=is_attended)))
+    return story.hears(m.LegCreated(), m.Ringing())
+
+
+def consulting(**changes: Any) -> Story:
+    return ringing(**changes).hears(m.Answered()).moved("t1", TALK).moved("a1", TALK)
+
+
+def consulting_agent() -> Story:
+    story = held().hears(m.TransferAsked(agent(is_attended=True)), m.AgentReserved("1002"))
+    return story.hears(m.AgentReady("1002", "a2", OTHERS)).moved("a1", OTHERS)
+
+
+def conference() -> Story:
+    return consulting().hears(m.ConferenceAsked()).moved("c1", TALK)
+
+
+def talking() -> Story:
+    return consulting().hears(m.CompleteAsked()).moved("c1", TALK).moved("a1", HOME)
+
+
+STORIES = {
+    "held": held,
+    "ringing": ringing,
+    "blind ringing": lambda: ringing(is_attended=False),
+    "agent sought": lambda: held().hears(m.TransferAsked(agent(is_attended=False))),
+    "consulting": consulting,
+    "consulting an agent": consulting_agent,
+    "conference": conference,
+    "completing": lambda: consulting().hears(m.CompleteAsked()),
+    "talking": talking,
+    "returning": lambda: held().hears(m.UnholdAsked()),
+    "waiting": lambda: held().hears(m.AgentLost("1001")),
+    "on demand consulting": lambda: consulting(stays=False),
+}
+
+
+# --- hold -----------------------------------------------------------------------------------------------------------
+
+
+def test_given_a_hold_then_the_customer_goes_to_music_and_back() -> None:
+    story = Story()
+    assert story.given[:3] == [m.CreateBridge(HOLD, m.HOLDING), m.PlayMusic(HOLD), m.Move("c1", HOLD)]
+    story.moved("c1", HOLD).hears(m.UnholdAsked())
+    assert m.Move("c1", HOME) in story.last
+    story.moved("c1", HOME)
+    assert story.told() == [m.Held("x1"), m.Returned()]
+    assert story.last[-2:] == (m.DestroyBridge(HOLD), m.EndTransfer())
+    assert not any(isinstance(command, m.ReleaseAgent) for command in story.given)
+
+
+def test_given_the_way_back_fails_again_and_again_then_the_customer_goes_to_another_agent() -> None:
+    story = held().hears(m.UnholdAsked())
+    for _ in range(machine.MOST_TRIES):
+        story.hears(m.MoveFailed("c1", HOME))
+    assert story.transfer.state is S.WAITING
+    assert m.ReleaseAgent(is_broken=True) in story.last
+    assert story.told()[-1] == m.AgentWanted(60.0)
+
+
+# --- to a number ----------------------------------------------------------------------------------------------------
+
+
+def test_given_a_blind_transfer_when_the_target_answers_then_the_customer_is_theirs_and_the_agent_free() -> None:
+    story = ringing(is_attended=False).hears(m.Answered())
+    assert story.last == (m.CreateBridge(TALK), m.Move("t1", TALK), m.Move("c1", TALK))
+    story.moved("t1", TALK).moved("c1", TALK)
+    assert story.told()[-1] == m.PartnerJoined("…4321", TALK)
+    assert m.ReleaseAgent() in story.last
+    assert story.transfer.state is S.TALKING
+
+
+def test_given_an_attended_transfer_then_the_agent_is_home_before_the_next_customer() -> None:
+    story = consulting().hears(m.CompleteAsked())
+    assert story.last == (m.Move("c1", TALK),)
+    story.moved("c1", TALK)
+    assert m.Move("a1", HOME) in story.last
+    assert m.ReleaseAgent() not in story.last
+    assert story.moved("a1", HOME).last == (m.ReleaseAgent(),)
+
+
+def test_given_an_agent_who_cannot_be_brought_home_then_the_leg_counts_as_broken() -> None:
+    story = consulting().hears(m.CompleteAsked()).moved("c1", TALK)
+    for _ in range(machine.MOST_TRIES):
+        story.hears(m.MoveFailed("a1", HOME))
+    assert story.last == (m.ReleaseAgent(is_broken=True),)
+    assert story.transfer.state is S.TALKING
+
+
+def test_given_an_on_demand_agent_then_nobody_waits_for_the_way_home() -> None:
+    story = consulting(stays=False).hears(m.CompleteAsked()).moved("c1", TALK)
+    assert m.ReleaseAgent() in story.last
+    assert m.Move("a1", HOME) not in story.last
+
+
+def test_given_customer_and_target_talk_when_one_hangs_up_then_so_does_the_other() -> None:
+    assert talking().hears(m.LegGone(16)).told()[-1] == m.PartnerLost()
+    story = talking().hears(m.CustomerGone("c1"))
+    assert m.HangUp("t1") in story.last
+    assert story.hears(m.LegGone(16)).last == (m.DestroyBridge(HOLD), m.DestroyBridge(TALK), m.EndTransfer())
+
+
+def test_given_a_conference_when_the_agent_leaves_then_the_two_others_stay() -> None:
+    story = conference()
+    assert story.transfer.state is S.CONFERENCE
+    story.hears(m.CompleteAsked())
+    assert story.told()[-1] == m.PartnerJoined("…4321", TALK)
+    assert m.Move("a1", HOME) in story.last
+
+
+# --- failures: whose is the customer? -------------------------------------------------------------------------------
+
+FAILURES: list[tuple[str, str, list[m.Event]]] = [
+    ("busy", "ringing", [m.LegGone(17, 486)]),
+    ("refused by Asterisk", "ringing", [m.OriginateRejected(500)]),
+    ("not dialled", "ringing", [m.DialRejected(409)]),
+    ("no answer to the request", "ringing", [m.RequestUnanswered("create")]),
+    ("busy, blind", "blind ringing", [m.LegGone(17, 486)]),
+    ("the agent who was found does not pick up", "agent sought", [m.AgentReserved("1002"), m.AgentLost("1002")]),
+    ("the agent cannot join the target", "ringing", [m.Answered(), m.MoveFailed("a1", TALK)]),
+    ("the target cannot be joined", "ringing", [m.Answered(), m.MoveFailed("t1", TALK)]),
+    ("the target hangs up while consulted", "consulting", [m.LegGone(16)]),
+    ("the other agent's phone dies", "consulting an agent", [m.AgentLost("1002")]),
+    ("the customer cannot join the target", "completing", [m.MoveFailed("c1", TALK)]),
+    ("the target hangs up as the customer comes", "completing", [m.LegGone(16)]),
+    ("the target leaves the conference", "conference", [m.LegGone(16)]),
+    ("given up", "consulting", [m.CancelAsked()]),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "events"), FAILURES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_given_a_failure_then_the_customer_comes_back_to_the_agent(
+    name: str, begin: str, events: list[m.Event]
+) -> None:
+    story = STORIES[begin]().hears(*events)
+    assert story.transfer.state is S.RETURNING, name
+    assert m.Move("c1", HOME) in story.last
+    story.moved("a1", HOME).moved("c1", HOME)
+    assert story.told()[-1] == m.Returned()
+
+
+@pytest.mark.parametrize("begin", ["ringing", "agent sought", "completing", "consulting"])
+def test_given_nothing_is_heard_any_more_then_the_deadline_brings_the_customer_back(begin: str) -> None:
+    story = STORIES[begin]().reaches_its_deadline()
+    assert story.transfer.state is S.RETURNING
+    assert m.Move("c1", HOME) in story.last
+
+
+@pytest.mark.parametrize(
+    ("begin", "state", "last"),
+    [
+        ("held", S.WAITING, m.AgentWanted(60.0)),
+        ("returning", S.WAITING, m.AgentWanted(60.0)),
+        ("consulting", S.COMPLETING, m.Held("x1")),
+        ("conference", S.TALKING, m.PartnerJoined("…4321", TALK)),
+        ("ringing", S.RINGING, m.Held("x1")),
+    ],
+)
+def test_given_the_agent_is_lost_then_the_customer_is_never_alone(begin: str, state: S, last: m.Event) -> None:
+    story = STORIES[begin]().hears(m.AgentLost("1001"))
+    assert story.transfer.state is state
+    assert m.ReleaseAgent() in story.last
+    assert story.told()[-1] == last
+
+
+def test_given_the_agent_is_lost_and_the_target_too_then_another_agent_is_sought() -> None:
+    story = ringing().hears(m.AgentLost("1001"), m.LegGone(17, 486))
+    assert story.transfer.state is S.WAITING
+    assert story.told()[-1] == m.AgentWanted(60.0)
+    assert story.hears(m.CustomerJoined("c1")).last[-1] == m.EndTransfer()
+
+
+def test_given_a_target_agent_when_completed_then_the_call_is_handed_over() -> None:
+    story = consulting_agent()
+    assert m.TargetJoined() in story.given
+    story.hears(m.CompleteAsked()).moved("c1", OTHERS)
+    assert story.last[0] == m.HandToTarget("1002")
+    assert m.Move("a1", HOME) in story.last
+    assert story.moved("a1", HOME).last == (m.ReleaseAgent(), m.DestroyBridge(HOLD), m.EndTransfer())
+
+
+@pytest.mark.parametrize("begin", STORIES)
+def test_given_the_customer_hangs_up_anywhere_then_agent_target_and_bridges_are_given_back(begin: str) -> None:
+    story = STORIES[begin]().hears(m.CustomerGone("c1"))
+    story.moved("a1", HOME).hears(m.LegGone(16))
+    assert story.transfer.state is S.ENDED
+    assert story.given.count(m.EndTransfer()) == 1
+    if begin not in ("talking", "waiting"):
+        assert any(isinstance(command, m.ReleaseAgent) for command in story.given)
+    assert m.DestroyBridge(HOLD) in story.given
+
+
+@pytest.mark.parametrize("begin", STORIES)
+@pytest.mark.parametrize("kind", HANDLERS, ids=lambda kind: kind.__name__)
+def test_every_event_in_every_state_leaves_a_transfer_that_ends_with_its_customer(
+    begin: str, kind: type[m.Event]
+) -> None:
+    story = STORIES[begin]().hears(EVENTS[kind], EVENTS[kind], m.CustomerGone("c1"))
+    for _ in range(8):
+        if story.transfer.state is S.ENDED:
+            break
+        story.reaches_its_deadline()
+        if m.HangUp("t1") in story.given:
+            story.hears(m.LegGone(is_seen=False))
+    assert story.transfer.state is S.ENDED
+    assert story.given.count(m.EndTransfer()) == 1
+
+
+@pytest.mark.parametrize("begin", STORIES)
+def test_a_wish_that_does_not_fit_has_a_reason_and_changes_nothing(begin: str) -> None:
+    for kind in machine.WISHES:
+        story = STORIES[begin]()
+        before, given = story.transfer, len(story.given)
+        if machine.refusal(story.transfer, EVENTS[kind]) is not None:
+            story.hears(EVENTS[kind])
+            assert (story.transfer, len(story.given)) == (before, given)
+
+
+def test_an_event_that_no_transfer_hears_is_a_defect() -> None:
+    with pytest.raises(IllegalEvent, match="PauseRequested"):
+        held().hears(m.PauseRequested())
