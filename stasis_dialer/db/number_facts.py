@@ -16,8 +16,11 @@ from stasis_dialer.db.clock import LegacyClock, utc_moment, utc_text
 from stasis_dialer.db.database import Statements, placeholders
 from stasis_dialer.db.dnc import Listed, listed_among
 
-REAL_CALL: Final = "direction = 'outbound' AND NOT (status = 'finished' AND app IS NOT NULL AND dialled_at IS NULL)"
-"""A call that counts against a limit: ours, and not one that ended before it left us."""
+REAL_CALL: Final = (
+    "direction = 'outbound' AND NOT (status = 'finished' AND app IS NOT NULL AND dialled_at IS NULL "
+    "AND is_end_estimated = 0)"
+)
+"""A call that counts against a limit: ours, and not one that we know to have ended before it left us."""
 
 PROOF_OF_LIFE: Final = frozenset(
     {

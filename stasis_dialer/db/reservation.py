@@ -17,7 +17,9 @@ from stasis_dialer.core import gates
 from stasis_dialer.core.gates import Case
 from stasis_dialer.core.law import Holidays
 from stasis_dialer.core.model import Campaign, Disposition, Fault, Lead, LeadStatus
+from stasis_dialer.core.zones import ON_AGENDA
 from stasis_dialer.db import reservation_sql as sql
+from stasis_dialer.db.agenda import waiting_callbacks
 from stasis_dialer.db.batch import Batch, Reserved
 from stasis_dialer.db.candidates import Candidates
 from stasis_dialer.db.clock import utc_text
@@ -148,8 +150,15 @@ class Reservations:
                 found = await statements.rows(sql.TALKED.format(ids=placeholders(calls)), *calls)
                 talked = {row[0] for row in found}
                 self._close_calls(statements, calls, now)
-            released = [_released(row, talked) for row in rows if row[4] == LeadStatus.CALLING.value]
+            held = [row for row in rows if row[4] == LeadStatus.CALLING.value]
+            promised = await waiting_callbacks(statements, [row[0] for row in held])
+            released = [_released(row, talked, row[0] in promised) for row in held]
             self._close_leads(statements, released, now, retry_at)
+            if promised:
+                ids, clock = list(promised), self._database.clock
+                times = [clock.text_not_before(promised[lead_id].due_at) for lead_id in ids]
+                text = sql.BACK_TO_AGENDA.format(ids=placeholders(ids))
+                statements.later(text, ON_AGENDA, *ids, *times, *ids)
             moved = [row[0] for row in rows if row[4] != LeadStatus.CALLING.value]
             if moved:  # by the old panel, while we held them: they stay as it wants them
                 statements.later(sql.FORGET.format(ids=placeholders(moved)), *moved)
@@ -193,9 +202,11 @@ class Reservations:
                 statements.later(sql.PROCESSED, closed, completed, stamp, campaign_id)
 
 
-def _released(row: Sequence[Any], talked: set[str]) -> ReleasedLead:
+def _released(row: Sequence[Any], talked: set[str], is_promised: bool) -> ReleasedLead:
     lead_id, campaign_id, attempts, max_attempts, _, call_id = row
-    if call_id in talked:
+    if is_promised:
+        status = LeadStatus.PENDING
+    elif call_id in talked:
         status = LeadStatus.COMPLETED
     else:
         status = LeadStatus.FAILED if (attempts or 0) >= (max_attempts or 0) else LeadStatus.PENDING

@@ -64,6 +64,9 @@ GIVE_BACK: Final = (
     "UPDATE discador_contatos SET reserved_by = NULL, reserved_until = NULL, updated_at = %s, result = %s, "
     "next_attempt = %s, status = %s WHERE id IN ({ids})"
 )
+BACK_TO_AGENDA: Final = (
+    "UPDATE discador_contatos SET zone = %s, next_attempt = ELT(FIELD(id, {ids}), {ids}) WHERE id IN ({ids})"
+)
 FORGET: Final = "UPDATE discador_contatos SET reserved_by = NULL, reserved_until = NULL WHERE id IN ({ids})"
 CLOSE_CALLS: Final = (
     "UPDATE discador_chamadas SET ended_at = %s, end_time = %s, is_end_estimated = 1, fault = %s, "

@@ -390,12 +390,18 @@ class MemoryLeads(_Repository):
                 lead = self._store.rows[lead_id]
                 if lead.status is not LeadStatus.CALLING:
                     continue
-                if record is not None and record.bridged_at is not None:
+                promise = self._store.promises.get(lead_id)
+                if promise is not None:
+                    self._store.change_lead(lead_id, zone=ON_AGENDA)
+                    status, result = LeadStatus.PENDING, LEASE_EXPIRED
+                elif record is not None and record.bridged_at is not None:
                     status, result = LeadStatus.COMPLETED, Disposition.ANSWERED.value
                 else:
                     is_last = lead.attempts >= lead.max_attempts
                     status, result = (LeadStatus.FAILED if is_last else LeadStatus.PENDING), LEASE_EXPIRED
                 retry = retry_at if status is LeadStatus.PENDING else None
+                if promise is not None:
+                    retry = _next_whole_second(promise.due_at)
                 self._store.change_lead(lead_id, status=status, result=result, next_attempt_at=retry)
                 self._store.count(lead.campaign_id, int(status in CLOSED), int(status is LeadStatus.COMPLETED))
                 released.append(ReleasedLead(lead_id, lead.campaign_id, held.attempt_id, status))
@@ -448,7 +454,7 @@ class MemoryCalls(_Repository):
     def starts(self, is_meant: Callable[[CallRecord], bool]) -> tuple[datetime, ...]:
         """When the calls that are meant began; those that never left us do not count."""
         ours = [r for r in self._store.records.values() if r.direction is Direction.OUTBOUND]
-        real = (r for r in ours if r.status is not CallStatus.FINISHED or r.dialled_at)
+        real = (r for r in ours if r.status is not CallStatus.FINISHED or r.dialled_at or r.is_end_estimated)
         return tuple(record.started_at for record in real if record.started_at and is_meant(record))
 
     async def save(self, records: Sequence[CallRecord]) -> None:
