@@ -50,6 +50,8 @@ def advance(transfer: Transfer, event: m.Event, now: float) -> Step:
 def refusal(transfer: Transfer, event: m.Event) -> str | None:
     """Why the agent's wish cannot be fulfilled now, or None."""
     allowed = WISHES[type(event)]
+    if isinstance(event, m.CompleteAsked) and transfer.state is S.RINGING and not transfer.is_held:
+        return "not now: the customer is not on hold yet"
     if transfer.state in allowed and not (isinstance(event, m.TransferAsked) and transfer.leg_id is not None):
         return None
     return f"not now: the call is {transfer.state}; possible while {' or '.join(str(state) for state in allowed)}"
@@ -117,6 +119,8 @@ def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
     if transfer.state is S.RETURNING and bridge_id == transfer.home:
         back, commands = _back(transfer, now)
         return back, (m.TellCall(transfer.call_id, m.Returned()), *commands)
+    if bridge_id == transfer.hold_bridge:
+        return evolve(transfer, is_held=True), ()
     if bridge_id != transfer.talk_bridge:
         return transfer, ()
     if transfer.state is S.COMPLETING:

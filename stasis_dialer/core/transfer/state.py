@@ -78,6 +78,8 @@ class Transfer:
     talk_bridge: str | None = None
     target_agent: str | None = None
     """Extension of the agent who was found."""
+    is_held: bool = False
+    """Whether the customer is known to have left the agent's bridge: an agent alone may be given the next one."""
     is_agent_away: bool = False
     """Whether the agent's leg is, or may be, in the target's bridge."""
     is_customer_there: bool = False

@@ -171,6 +171,12 @@ def test_given_a_conference_when_the_agent_leaves_then_the_two_others_stay() -> 
     assert m.Move("a1", HOME) in story.last
 
 
+def test_given_a_target_that_rings_when_the_agent_leaves_then_only_once_the_customer_has_left_the_bridge() -> None:
+    waiting = Story().hears(m.TransferAsked(number(is_attended=False)), m.CompleteAsked())
+    assert m.ReleaseAgent() not in waiting.given
+    assert waiting.moved("c1", HOLD).hears(m.CompleteAsked()).last == (m.ReleaseAgent(),)
+
+
 # --- failures: whose is the customer? -------------------------------------------------------------------------------
 
 FAILURES: list[tuple[str, str, list[m.Event]]] = [
