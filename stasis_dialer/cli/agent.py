@@ -129,6 +129,56 @@ async def done(context: Context, extensions: tuple[str, ...], as_json: bool) -> 
 
 
 @agent.command()
+@click.argument("extension")
+@json_option
+@pass_context
+@command
+async def lead(context: Context, extension: str, as_json: bool) -> None:
+    """Show the lead that an agent looks at or talks with."""
+    show_one(await context.ask("GET", f"/agents/{quote(extension, safe='')}/lead"), as_json)
+
+
+@agent.command()
+@click.argument("extension")
+@json_option
+@pass_context
+@command
+async def accept(context: Context, extension: str, as_json: bool) -> None:
+    """Call the lead that is shown to an agent (mode preview)."""
+    show_one(await _post(context, extension, "preview/accept"), as_json)
+
+
+@agent.command()
+@click.argument("extension")
+@json_option
+@pass_context
+@command
+async def skip(context: Context, extension: str, as_json: bool) -> None:
+    """Pass the lead over that is shown to an agent (mode preview)."""
+    show_one(await _post(context, extension, "preview/skip"), as_json)
+
+
+@agent.command()
+@click.argument("extension")
+@click.argument("number")
+@click.option("--campaign", "name", help="Name or id; default: the agent's only one, or the only manual one.")
+@json_option
+@pass_context
+@command
+async def dial(context: Context, extension: str, number: str, name: str | None, as_json: bool) -> None:
+    """Call a number for an agent; hours, do-not-call and attempts hold for it as for any other.
+
+    \b
+    Example: stasis-dialer agent dial 1001 11987654321 --campaign spring
+    """
+    campaign = None
+    if name:
+        async with context.store() as store:
+            campaign = (await store.campaigns.get(name_or_id(name))).campaign.id
+    show_one(await _post(context, extension, "dial", {"number": number, "campaign": campaign}), as_json)
+
+
+@agent.command()
 @click.argument("name", metavar="CAMPAIGN")
 @click.argument("members", nargs=-1, metavar="[EXTENSION[:PENALTY]]...")
 @click.option("--clear", is_flag=True, help="Take all members away: the campaign is served by everybody then.")

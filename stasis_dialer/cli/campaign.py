@@ -21,7 +21,7 @@ from stasis_dialer.cli.campaign_changes import (
 from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.cli.reasons import meaning
 from stasis_dialer.cli.render import json_option, show_list, show_one
-from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, CampaignStatus, DialMode
+from stasis_dialer.core.model import RISKY_MODES, Campaign, CampaignStatus, DialMode
 from stasis_dialer.core.schedule import is_in_working_hours
 from stasis_dialer.db.campaigns import StoredCampaign
 from stasis_dialer.db.store import Store
@@ -295,8 +295,6 @@ async def _set_status(context: Context, name: str, status: CampaignStatus) -> No
 
 def _check_may_dial(context: Context, campaign: Campaign) -> None:
     """Refuse now what the dialer would refuse later."""
-    if campaign.mode not in LIVE_MODES:
-        raise Refused(f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
     if campaign.mode in RISKY_MODES and not (campaign.safe_harbour_media or context.settings.engine.safe_harbour_media):
         raise Refused(f"mode={campaign.mode} may abandon calls and needs a message: set safe_harbour_media")
     if campaign.mode is DialMode.BROADCAST and campaign.broadcast.media is None:

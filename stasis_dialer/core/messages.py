@@ -192,6 +192,16 @@ class DeadlineReached(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewAccepted(Event):
+    """The agent wants this lead to be called."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewSkipped(Event):
+    """The agent passes this lead over."""
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested(Event):
     """Somebody wants this to end now; `by` says who (`dialer`, `agent`, `supervisor`, `pacing`)."""
 
@@ -428,6 +438,8 @@ class Assigned(Event):
     caller_name: str = ""
     caller_number: str = ""
     dispositions: Dispositions = NO_DISPOSITIONS
+    reserved_seconds: float | None = None
+    """How long the customer may take to arrive; None: as an answered one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -664,6 +676,19 @@ class StopMusic(Command):
 @dataclass(frozen=True, slots=True)
 class SeekAgent(Command):
     """Find an agent for this call, now or as soon as one is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAgent(Command):
+    """Make the agent of this call ready: at once, or by ringing the telephone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAgent(Command):
+    """The agent takes a break, by a rule."""
+
+    extension: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

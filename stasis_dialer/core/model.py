@@ -19,6 +19,7 @@ from stasis_dialer.core.options import (
     Dispositions,
     Inbound,
     Numbers,
+    Preview,
     Recording,
     Routing,
     Transfer,
@@ -48,6 +49,8 @@ class DialMode(StrEnum):
 
 LIVE_MODES = (DialMode.PROGRESSIVE, DialMode.POWER, DialMode.PREDICTIVE, DialMode.LEGACY, DialMode.BROADCAST)
 """Modes that dial by a pacing policy: for agents, and broadcast for nobody."""
+HAND_MODES = frozenset({DialMode.PREVIEW, DialMode.MANUAL})
+"""Modes in which an agent decides about each call."""
 RISKY_MODES = frozenset({DialMode.POWER, DialMode.PREDICTIVE, DialMode.LEGACY})
 """Modes that place more calls than agents are free, so that a person may be abandoned."""
 
@@ -233,6 +236,7 @@ class Campaign:
     retry: Retry = field(default_factory=Retry)
     leads: LeadList = field(default_factory=LeadList)
     transfer: Transfer = field(default_factory=Transfer)
+    preview: Preview = field(default_factory=Preview)
 
 
 @dataclass(frozen=True, slots=True)

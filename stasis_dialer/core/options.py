@@ -72,6 +72,33 @@ class Broadcast:
         return any((self.agent_digit, self.opt_out_digit, self.callback_digit))
 
 
+class ByHand(StrEnum):
+    """Who had the idea of a call for a known agent."""
+
+    PREVIEW = "preview"
+    """The dialer showed the lead, and the agent accepted."""
+    MANUAL = "manual"
+    """The agent typed the number."""
+
+
+class OnTimeout(StrEnum):
+    """What becomes of a preview that an agent lets pass."""
+
+    SKIP = "skip"
+    DIAL = "dial"
+    PAUSE = "pause"
+    """Skipped, and the agent is paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How a lead is shown to an agent before it is called."""
+
+    timeout_seconds: float = 30.0
+    on_timeout: OnTimeout = OnTimeout.SKIP
+    may_skip: bool = True
+
+
 class Strategy(StrEnum):
     """Who of the agents with the same penalty is asked first."""
 

@@ -9,6 +9,7 @@ from stasis_dialer.db import schema
 from stasis_dialer.db.agenda import Agenda
 from stasis_dialer.db.agents import Agents
 from stasis_dialer.db.audit import Audit
+from stasis_dialer.db.by_hand import ByHand
 from stasis_dialer.db.calls import Calls
 from stasis_dialer.db.campaigns import Campaigns
 from stasis_dialer.db.database import Database
@@ -38,6 +39,7 @@ class Store:
         self.agenda = Agenda(database)
         self.audit = Audit(database)
         self.pins = Pins(database)
+        self.by_hand = ByHand(database)
         self.decisions = PacingDecisions(database)
         self.reports = Reports(database)
         self.history = History(database)

@@ -5,10 +5,11 @@ The state machine decides (`core.call`); here stands what its commands do inside
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -18,9 +19,9 @@ from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import Call
 from stasis_dialer.core.call.screening import amd_options
 from stasis_dialer.core.evolve import evolve
-from stasis_dialer.core.model import Campaign, Reservation, Trunk
+from stasis_dialer.core.model import Campaign, Lead, Reservation, Trunk
 from stasis_dialer.core.numbers import dial_endpoint, masked
-from stasis_dialer.core.options import AmdMode
+from stasis_dialer.core.options import AmdMode, ByHand
 from stasis_dialer.engine.actor import Actor
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.clock import Clock
@@ -28,12 +29,15 @@ from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.journal import Journal
 from stasis_dialer.engine.trunks import Trunks
-from stasis_dialer.errors import NumberRefused
+from stasis_dialer.errors import NumberRefused, Refused
 
 log = structlog.get_logger(__name__)
 
 DEAD_MAN_SLACK_SECONDS = 60.0
 """Asterisk's own limit of a leg comes after ours: it is for a dialer that is gone."""
+
+
+NO_CALLER_ID: Final = "every caller id of the campaign has had its calls of the day"
 
 
 class Seats(Protocol):
@@ -46,6 +50,12 @@ class Seats(Protocol):
     def joined(self, call_id: str) -> None: ...
 
     def over(self, call_id: str) -> None: ...
+
+    def show(self, extension: str, call: Call) -> bool: ...
+
+    def fetch(self, call: Call) -> bool: ...
+
+    def tell(self, extension: str, event: m.Event) -> object: ...
 
     def ahead_of(self, call_id: str) -> int: ...
 
@@ -153,10 +163,9 @@ class Calls:
             endpoint = dial_endpoint(trunk, reservation.number)
         except NumberRefused as error:
             endpoint, refused = "", str(error)
-        pooled = self._caller_ids.take(campaign, reservation.number)
-        if pooled is None and campaign.caller_ids.numbers:
-            refused = refused or "every caller id of the campaign has had its calls of the day"
-        caller_id = pooled or campaign.caller_id or trunk.caller_id
+        caller_id, has_none_left = self._caller_id(campaign, reservation.number, trunk)
+        if has_none_left:
+            refused = refused or NO_CALLER_ID
         variables = leg_variables(reservation.call_id, campaign, trunk, caller_id, self._app)
         create = m.CreateLeg(reservation.call_id, endpoint, variables)
         call, commands = call_machine.start(
@@ -187,6 +196,26 @@ class Calls:
         log.error("call-refused", call_id=call.call_id, trunk=trunk.name, why=refused)
         self._dispatcher.post(self.adopt(call), m.OriginateRejected(0, refused))
 
+    def place_by_hand(
+        self, call_id: str, campaign: Campaign, lead: Lead | None, number: str, kind: ByHand, extension: str
+    ) -> bool:
+        """Begin a committed attempt for an agent who is known; False when the agent cannot be had any more.
+
+        Its trunk is taken when the agent is ready. Without the agent the attempt is given back at once.
+        """
+        now = self._clock.now()
+        call, commands = call_machine.start_by_hand(call_id, campaign, lead, number, kind, extension, now)
+        actor = self.adopt(call)
+        log.info("call-by-hand", call_id=call_id, campaign_id=campaign.id, agent=extension, kind=str(kind))
+        for listener in self._listeners:
+            listener.placed(call)
+        is_taken = self._desk.show(extension, call)
+        if is_taken:
+            self._dispatcher.apply(actor, call, commands)
+        else:
+            self._dispatcher.post(actor, m.AgentLost(extension))
+        return is_taken
+
     def adopt(self, call: Call, commands: Iterable[m.Command] = ()) -> Actor[Call]:
         """Make a call live, a new one or one that was found after a restart."""
         actor = Actor(call.call_id, "call", call, call_machine.advance, self._local, call_machine.is_still_wanted)
@@ -205,6 +234,17 @@ class Calls:
     def all(self) -> list[Call]:
         """All live calls."""
         return [actor.machine for calls in self._by_campaign.values() for actor in calls.values()]
+
+    def find(self, call_id: str) -> Call | None:
+        """A live call."""
+        actor = self._dispatcher.find(call_id)
+        return actor.machine if actor is not None and actor.kind == "call" else None
+
+    def tell(self, call_id: str, event: m.Event) -> None:
+        """Hand an event to a live call."""
+        actor = self._dispatcher.find(call_id)
+        if actor is not None:
+            self._dispatcher.post(actor, event)
 
     def stop(self, is_wanted: Callable[[Call], bool], by: str = "dialer") -> int:
         """Hang up the calls that are meant; answers how many."""
@@ -238,7 +278,7 @@ class Calls:
         elif isinstance(command, m.TellTrunk):
             self._trunks.told(command.trunk, command.placed_at, command.is_fault)
         elif isinstance(command, m.SeekTrunk):
-            self._dispatcher.post(actor, self._next_trunk(call))
+            self._dispatcher.post(actor, self._next_trunk(call) if call.tries else self._first_trunk(call))
         elif isinstance(command, m.Finish):
             self._finish(actor)
         else:
@@ -264,6 +304,12 @@ class Calls:
             )
             for listener in self._listeners:
                 listener.detected(call)
+        elif isinstance(command, m.FetchAgent):
+            if not self._desk.fetch(call) and call.agent is not None:
+                self._dispatcher.post(actor, m.AgentLost(call.agent))
+        elif isinstance(command, m.PauseAgent):
+            with contextlib.suppress(Refused):
+                self._desk.tell(command.extension, m.PauseRequested(command.reason))
         elif isinstance(command, m.AskPlace):
             self._dispatcher.post(actor, m.PlaceKnown(self._desk.ahead_of(call.call_id)))
         elif isinstance(command, m.Remind):
@@ -271,6 +317,29 @@ class Calls:
         else:
             return False
         return True
+
+    def _caller_id(self, campaign: Campaign, number: str, trunk: Trunk) -> tuple[str | None, bool]:
+        """The number to be shown, and whether the campaign's pool has none left today."""
+        pooled = self._caller_ids.take(campaign, number)
+        is_empty = pooled is None and bool(campaign.caller_ids.numbers)
+        return pooled or campaign.caller_id or trunk.caller_id, is_empty
+
+    def _first_trunk(self, call: Call) -> m.Event:
+        """A trunk for a call whose agent is ready; its channel is taken."""
+        with contextlib.suppress(Refused):
+            gate = self._trunks.pick(call.campaign)
+            if gate is not None:
+                endpoint = dial_endpoint(gate.trunk, call.number)
+                caller_id, has_none_left = self._caller_id(call.campaign, call.number, gate.trunk)
+                if not has_none_left:
+                    gate.take()
+                    self._trunks.placed(gate.trunk.name)
+                    self._channel_on[call.call_id] = gate.trunk.name
+                    variables = leg_variables(call.call_id, call.campaign, gate.trunk, caller_id, self._app)
+                    create = m.CreateLeg(call.call_id, endpoint, variables)
+                    return m.TrunkFound(gate.trunk, create, caller_id)
+        log.warning("no-trunk-for-call", call_id=call.call_id, campaign_id=call.campaign.id)
+        return m.NoTrunk()
 
     def _next_trunk(self, call: Call) -> m.Event:
         """The trunk on which a refused call is tried once more; its channel is taken, the other one given back."""

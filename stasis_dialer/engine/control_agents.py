@@ -12,6 +12,7 @@ from stasis_dialer.core import messages as m
 from stasis_dialer.core.model import CallRecord
 from stasis_dialer.core.options import Choice
 from stasis_dialer.core.options import Dispositions as Choices
+from stasis_dialer.engine.by_hand import HandCalls
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
@@ -34,13 +35,20 @@ class AgentActions:
     """An agent's own actions, by whatever way they come."""
 
     def __init__(
-        self, clock: Clock, desk: Desk, book: CampaignBook, dispositions: Dispositions, calls: CallReader
+        self,
+        clock: Clock,
+        desk: Desk,
+        book: CampaignBook,
+        dispositions: Dispositions,
+        calls: CallReader,
+        hand: HandCalls,
     ) -> None:
         self._clock = clock
         self._desk = desk
         self._book = book
         self._dispositions = dispositions
         self._calls = calls
+        self.hand = hand
 
     async def dispose(
         self, extension: str, code: str, callback_at: datetime | None = None, call_id: str | None = None

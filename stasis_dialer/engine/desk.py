@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -23,7 +23,7 @@ from stasis_dialer.core.model import AgentState, Campaign, ConnectMode
 from stasis_dialer.core.options import NO_DISPOSITIONS
 from stasis_dialer.core.routing import choose_agent
 from stasis_dialer.engine.actor import Actor
-from stasis_dialer.engine.agent_legs import LONGEST_SHIFT_SECONDS, leg_variables
+from stasis_dialer.engine.agent_legs import LONGEST_SHIFT_SECONDS, assigned, leg_variables
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.dispositions import Dispositions
@@ -36,6 +36,8 @@ from stasis_dialer.errors import Refused
 
 log = structlog.get_logger(__name__)
 
+SHOWN_SLACK_SECONDS: Final = 10.0
+"""An agent's own deadline comes after that of the lead that is shown. Not measured."""
 DEFAULT: Final = "default"
 """Who disposed a call whose agent said nothing in time."""
 EXTENSION_SIGNS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
@@ -53,6 +55,7 @@ class _Waiting:
     only: str | None = None
     """The one agent who is wanted."""
     is_transfer: bool = False
+    is_by_hand: bool = False
 
 
 class Desk:
@@ -237,25 +240,42 @@ class Desk:
                 self._assign(self._by_extension[agent.extension], waiting)
         self._on_free()
 
+    def show(self, extension: str, call: Call) -> bool:
+        """Reserve an agent for a lead to look at; False when the agent is not available any more."""
+        actor = self._by_extension.get(extension)
+        if actor is None or actor.is_draining or actor.machine.state is not AgentState.AVAILABLE:
+            return False
+        now = self._clock.now()
+        seconds = (call.deadline or now) - now + SHOWN_SLACK_SECONDS
+        self._with_call[call.call_id] = actor
+        step = agent_machine.show(actor.machine, assigned(self._ids, call.call_id, call.campaign), seconds, now)
+        self._dispatcher.apply(actor, *step)
+        return True
+
+    def fetch(self, call: Call) -> bool:
+        """Make the agent of such a call ready; False when the agent has gone."""
+        actor = self._with_call.get(call.call_id)
+        if actor is None or not actor.machine.is_shown or actor.machine.call_id != call.call_id:
+            return False
+        name = call.lead.name if call.lead else ""
+        self._assign(
+            actor, _Waiting(call.call_id, call.campaign, name, call.number, self._clock.now(), is_by_hand=True)
+        )
+        return True
+
     def _assign(self, actor: Actor[Agent], waiting: _Waiting) -> None:
         agent, campaign = actor.machine, waiting.campaign
-        assigned = m.Assigned(
-            call_id=waiting.call_id,
-            leg_id=self._ids.new(AGENT_LEG),
-            bridge_id=self._ids.new(BRIDGE),
-            wrap_up_seconds=campaign.wrap_up_seconds,
-            ring_seconds=campaign.agent_ring_seconds,
-            campaign_id=campaign.id,
-            dispositions=NO_DISPOSITIONS if waiting.is_transfer else campaign.dispositions,
-        )
+        event = assigned(self._ids, waiting.call_id, campaign, is_by_hand=waiting.is_by_hand)
+        if waiting.is_transfer:
+            event = replace(event, dispositions=NO_DISPOSITIONS)
         create = None
         if not agent.is_always_on:
             header = self._auto_answer_header if campaign.auto_answer else ""
             limit = campaign.agent_ring_seconds + campaign.max_call_seconds + 60
             variables = leg_variables(agent, limit, waiting.name, waiting.number, header)
-            create = m.CreateLeg(assigned.leg_id, agent.endpoint, variables)
+            create = m.CreateLeg(event.leg_id, agent.endpoint, variables)
         self._with_call[waiting.call_id] = actor
-        machine, commands = agent_machine.assign(agent, assigned, create, self._clock.now())
+        machine, commands = agent_machine.assign(agent, event, create, self._clock.now())
         self._dispatcher.apply(actor, machine, commands)
 
     # --- logging in and out -----------------------------------------------------------------------------------------

@@ -19,10 +19,11 @@ import structlog
 
 from stasis_dialer.core import schedule
 from stasis_dialer.core.call import UNANSWERED, CallState
-from stasis_dialer.core.model import LIVE_MODES, RISKY_MODES, Campaign, DialMode, Lead, Reservation
+from stasis_dialer.core.model import HAND_MODES, RISKY_MODES, Campaign, DialMode, Lead, Reservation
 from stasis_dialer.core.numbers import normalise
 from stasis_dialer.core.pacing import PacingDecision, share_room
 from stasis_dialer.core.routing import Sharer
+from stasis_dialer.engine.by_hand import HandCalls
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import REFRESH_SECONDS, CampaignBook
@@ -111,6 +112,7 @@ class Dialer:
         app: str,
         lease_seconds: float,
         tick_seconds: float,
+        hand: HandCalls,
     ) -> None:
         self._clock = clock
         self._book = book
@@ -125,8 +127,12 @@ class Dialer:
         self._app = app
         self._lease_seconds = lease_seconds
         self._tick_seconds = tick_seconds
+        self._hand = hand
+        hand.closed = self._closed
         self._told: dict[int, str] = {}
         self._latest: dict[int, PacingDecision] = {}
+        self._empty_until: dict[int, float] = {}
+        """Preview campaigns whose list had no lead a moment ago."""
         self._wake = asyncio.Event()
         self._turn = 0
         self._refreshed_at = float("-inf")
@@ -181,7 +187,12 @@ class Dialer:
         if active:
             await self._caller_ids.refresh(active)
             self._turn = (self._turn + 1) % len(active)
-            await self._dial_all(active[self._turn :] + active[: self._turn])
+            in_turn = active[self._turn :] + active[: self._turn]
+            await self._dial_all([campaign for campaign in in_turn if campaign.mode not in HAND_MODES])
+            for campaign in in_turn:
+                if campaign.mode in HAND_MODES:
+                    with self._alone(campaign):
+                        await self._show(campaign)
         await self._paces.keep()
         await self._decisions.write()
 
@@ -208,6 +219,37 @@ class Dialer:
         for id_, look in decided.items():
             with self._alone(look.campaign):
                 await self._carry_out(look, room[id_])
+
+    async def _show(self, campaign: Campaign) -> None:
+        """Show leads of a preview campaign to the agents who are free for it; a manual one waits for its agents."""
+        reason = self._closed(campaign)
+        if reason is None and campaign.mode is DialMode.PREVIEW:
+            agents = self._hand.lookers(campaign)
+            reason = "agents_look" if agents else "no_free_agents"
+            if agents and self._clock.now() >= self._empty_until.get(campaign.id, 0.0):
+                taken = await self._reserve(campaign, len(agents))
+                self._hand.show(campaign, agents, taken.reservations)
+                if not taken.reservations and not taken.refused:
+                    self._empty_until[campaign.id] = self._clock.now() + EMPTY_SECONDS
+            if agents and self._clock.now() < self._empty_until.get(campaign.id, 0.0):
+                reason = "no_leads_due"
+        self._note(campaign, PacingDecision(0, reason=reason or "by_hand"), 0)
+
+    async def _reserve(self, campaign: Campaign, wanted: int) -> Taken:
+        """Reserve so many leads, and commit."""
+        taken = await self._leads.reserve(
+            campaign,
+            wanted,
+            self._clock.utc_now(),
+            self._app,
+            self._lease_seconds,
+            lambda phone: normalise(phone, campaign.default_region, campaign.numbers),
+            lambda: self._ids.new(CALL),
+            self._desk.free_extensions(campaign.id),
+        )
+        for refused in taken.refused:
+            log.info("lead-refused", campaign_id=campaign.id, lead_id=refused.lead.id, result=refused.result)
+        return taken
 
     async def _carry_out(self, look: Look, room: int) -> None:
         """Place what was decided, as far as the trunks have room and the list has leads."""
@@ -314,9 +356,6 @@ class Dialer:
             return "stopping"
         if not self.is_connected:
             return "asterisk_away"
-        if campaign.mode not in LIVE_MODES:
-            self._cannot_dial(campaign, f"no such mode yet: mode={campaign.mode}; use {', '.join(LIVE_MODES)}")
-            return "unknown_mode"
         try:
             self._trunks.of(campaign)
         except Refused as error:
@@ -369,21 +408,10 @@ class Dialer:
         gate.take(wanted)
         left = wanted
         try:
-            taken = await self._leads.reserve(
-                campaign,
-                wanted,
-                self._clock.utc_now(),
-                self._app,
-                self._lease_seconds,
-                lambda phone: normalise(phone, campaign.default_region, campaign.numbers),
-                lambda: self._ids.new(CALL),
-                self._desk.free_extensions(campaign.id),
-            )
+            taken = await self._reserve(campaign, wanted)
             left -= len(taken.reservations)
         finally:
             gate.untake(left)
-        for refused in taken.refused:
-            log.info("lead-refused", campaign_id=campaign.id, lead_id=refused.lead.id, result=refused.result)
         known = await self._known(campaign, [one.lead for one in taken.reservations])
         for reservation in taken.reservations:
             self._calls.place(reservation, campaign, gate.trunk, known.get(reservation.lead.id))

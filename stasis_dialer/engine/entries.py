@@ -17,10 +17,10 @@ from stasis_dialer.ari import AriError, AriNotFound, AriUnprocessable, Transport
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.pauses import PauseReasons
 from stasis_dialer.engine.desk import Desk
-from stasis_dialer.engine.features import PAUSED_BY_PHONE
+from stasis_dialer.engine.features import PAUSED_BY_PHONE, Hands
 from stasis_dialer.engine.inbound import Inbound
 from stasis_dialer.engine.pin_guard import PinGuard, PinStore
-from stasis_dialer.errors import AriUnavailable, DatabaseUnavailable, Refused
+from stasis_dialer.errors import AriUnavailable, DatabaseUnavailable, DialerError, Refused
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,7 @@ PAUSED: Final = "sound:stasis-dialer/agent-paused"
 UNPAUSED: Final = "sound:stasis-dialer/agent-unpaused"
 REFUSED: Final = "sound:stasis-dialer/agent-refused"
 SAFE_HARBOUR: Final = "sound:stasis-dialer/safe-harbour"
+DIALLING: Final = "sound:beep"
 ASK_PIN: Final = "sound:agent-pass"
 WRONG_PIN: Final = "sound:agent-incorrect"
 
@@ -68,6 +69,7 @@ class Entries:
         guard: PinGuard,
         reasons: PauseReasons,
         inbound: Inbound,
+        hand: Hands,
         app: str,
         on_gone: Callable[[str], object],
     ) -> None:
@@ -78,6 +80,7 @@ class Entries:
         self._guard = guard
         self._reasons = reasons
         self._inbound = inbound
+        self._hand = hand
         self._app = app
         self._on_gone = on_gone
         self._visits: dict[str, _Visit] = {}
@@ -98,6 +101,9 @@ class Entries:
             return
         if entry == "agent-login":
             self._begin(leg_id, self._log_in(leg_id, extension))
+            return
+        if entry == "agent-dial":
+            self._begin(leg_id, self._dial(leg_id, extension, argument))
             return
         wish = self._wishes.get(entry)
         if wish is None:
@@ -185,6 +191,21 @@ class Entries:
                 break
             pin = "" if key == "*" else pin + key
         return pin
+
+    # --- dialling ---------------------------------------------------------------------------------------------------
+
+    async def _dial(self, leg_id: str, extension: str, number: str) -> None:
+        """A number that an agent dialled on an idle telephone: this channel ends, then the call by hand begins."""
+        try:
+            self._hand.check(extension, number)
+        except Refused as error:
+            await self._say(leg_id, self._refused("agent-dial", leg_id, error))
+            return
+        await self._say(leg_id, DIALLING)
+        try:
+            await self._hand.dial(extension, number)
+        except DialerError as error:
+            self._refused("agent-dial", leg_id, error)
 
     # --- wishes -----------------------------------------------------------------------------------------------------
 

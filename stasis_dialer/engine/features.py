@@ -5,6 +5,7 @@ A wish that cannot be fulfilled is answered by a tone and a line in the log; it 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
@@ -14,7 +15,7 @@ from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.feature_codes import Feature, Pressed
 from stasis_dialer.core.model import AgentState
-from stasis_dialer.errors import Refused
+from stasis_dialer.errors import DialerError, Refused
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +50,18 @@ class Parties(Protocol):
     def cancel(self, extension: str) -> None: ...
 
 
+class Hands(Protocol):
+    """Calls for a known agent. Each raises Refused with the reason."""
+
+    def accept(self, extension: str) -> object: ...
+
+    def skip(self, extension: str) -> object: ...
+
+    def check(self, extension: str, number: str) -> object: ...
+
+    async def dial(self, extension: str, number: str) -> object: ...
+
+
 class Recordings(Protocol):
     """The recording of the call that is on. Each raises Refused when there is nothing to do it to."""
 
@@ -65,6 +78,7 @@ class Features:
         sessions: Sessions,
         parties: Parties | None = None,
         recordings: Recordings | None = None,
+        hand: Hands | None = None,
         reason_of: Callable[[str], str] = lambda digits: PAUSED_BY_PHONE,
     ) -> None:
         self._sessions = sessions
@@ -76,6 +90,11 @@ class Features:
             Feature.WRAP_UP_DONE: self._wrap_up_done,
             Feature.DISPOSITION: self._dispose,
         }
+        self._tasks: set[asyncio.Task[None]] = set()
+        if hand is not None:
+            self._actions[Feature.PREVIEW_ACCEPT] = lambda agent, _: _ignore(hand.accept(agent.extension))
+            self._actions[Feature.PREVIEW_SKIP] = lambda agent, _: _ignore(hand.skip(agent.extension))
+            self._actions[Feature.DIAL] = lambda agent, number: self._dial(hand, agent, number)
         if recordings is not None:
             self._actions[Feature.RECORDING_PAUSE] = lambda agent, _: _ignore(recordings.pause(agent.call_id))
             self._actions[Feature.RECORDING_RESUME] = lambda agent, _: _ignore(recordings.resume(agent.call_id))
@@ -95,6 +114,21 @@ class Features:
             return
         if agent.state is not AgentState.ON_CALL and pressed.feature is not Feature.LOGOUT:
             self._sessions.say(agent.extension, DONE_MEDIA)
+
+    def _dial(self, hand: Hands, agent: Agent, number: str) -> None:
+        """The gates that need no database are asked at once, the others on the way."""
+        hand.check(agent.extension, number)
+
+        async def reserve_and_dial() -> None:
+            try:
+                await hand.dial(agent.extension, number)
+            except DialerError as error:
+                log.warning("feature-refused", agent=agent.extension, feature=str(Feature.DIAL), why=str(error))
+                self._sessions.say(agent.extension, REFUSED_MEDIA)
+
+        task = asyncio.get_running_loop().create_task(reserve_and_dial())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _tell(self, agent: Agent, event: m.Event) -> None:
         self._sessions.tell(agent.extension, event)
@@ -123,5 +157,5 @@ def _of_parties(parties: Parties) -> Mapping[Feature, Callable[[Agent, str], Non
     }
 
 
-def _ignore(_state: str) -> None:
-    """What became of the recording is heard by the agent as a tone, and told by the snapshot."""
+def _ignore(_answer: object) -> None:
+    """What came of it is heard by the agent as a tone, and told by the snapshot."""

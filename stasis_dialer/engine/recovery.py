@@ -359,13 +359,13 @@ def came_back(call: Call, channel: Mapping[str, Any], app: str) -> m.Event | Non
 def talking_pairs(legs: Mapping[str, str], sessions: Sequence[AgentSession], seen: Seen) -> dict[str, AgentSession]:
     """Which call's customer is in one bridge with which agent's leg: Asterisk knows, the last row may be too old.
 
-    `legs` holds for each call its customer's channel.
+    A leg that rings there is heard by the agent, and no customer yet. `legs` holds each call's channel.
     """
     by_leg = {session.leg_id: session for session in sessions if session.leg_id}
     pairs = {}
     for call_id, leg_id in legs.items():
         bridge = seen.bridge_of(leg_id)
-        if bridge is not None:
+        if bridge is not None and seen.channels.get(leg_id, {}).get("state") == "Up":
             session = next((by_leg[leg] for leg in seen.bridges[bridge] if leg in by_leg), None)
             if session is not None:
                 pairs[call_id] = session

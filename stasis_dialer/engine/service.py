@@ -22,6 +22,7 @@ from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.messages import LegGone
 from stasis_dialer.core.pauses import PauseReason, PauseReasons
 from stasis_dialer.engine import connection
+from stasis_dialer.engine.by_hand import HandCalls
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
@@ -144,12 +145,6 @@ class Service:
             self._recorder,
             ids,
         )
-        features = Features(
-            self._desk,
-            self._parties,
-            self._recorder,
-            reason_of=lambda digits: reasons.by_digits(digits, PAUSED_BY_PHONE),
-        )
         self._retention = Retention(transport, stores.calls, self.clock, app)
         self._calls = Calls(
             self._dispatcher,
@@ -164,6 +159,23 @@ class Service:
             self._call_ended,
         )
         self._calls.parties = self._parties
+        self._hand = HandCalls(
+            self.clock,
+            self._book,
+            self._calls,
+            self._desk,
+            stores.by_hand,
+            ids,
+            app,
+            settings.engine.lease_seconds,
+        )
+        features = Features(
+            self._desk,
+            self._parties,
+            self._recorder,
+            hand=self._hand,
+            reason_of=lambda digits: reasons.by_digits(digits, PAUSED_BY_PHONE),
+        )
         self._dialer = Dialer(
             self.clock,
             self._book,
@@ -178,6 +190,7 @@ class Service:
             app,
             settings.engine.lease_seconds,
             settings.engine.tick_seconds,
+            self._hand,
         )
         pin = settings.agents.pin
         guard = PinGuard(self.clock.now, pin.tries, pin.lock_seconds)
@@ -193,8 +206,10 @@ class Service:
             app,
             settings.engine.lease_seconds,
         )
-        self._entries = Entries(transport, self._desk, stores.pins, guard, reasons, self._inbound, app, self._leg_gone)
         self._keeper = LeadKeeper(self.clock, self._book, self._desk, stores.leads, stores.agenda)
+        self._entries = Entries(
+            transport, self._desk, stores.pins, guard, reasons, self._inbound, self._hand, app, self._leg_gone
+        )
         self._panel = Panel(transport, stores.agents, self._desk, self.clock, settings.agents.panel_seconds)
         self._recovery = Recovery(
             transport,
@@ -223,7 +238,7 @@ class Service:
             self._parties,
             self.metrics.render,
             self._pauses,
-            AgentActions(self.clock, self._desk, self._book, dispositions, stores.calls),
+            AgentActions(self.clock, self._desk, self._book, dispositions, stores.calls, self._hand),
         )
 
     # --- the process ------------------------------------------------------------------------------------------------

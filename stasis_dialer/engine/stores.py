@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from stasis_dialer.engine.by_hand import HandStore
 from stasis_dialer.engine.caller_ids import CallerIdLog
 from stasis_dialer.engine.campaigns import CampaignStore
 from stasis_dialer.engine.control_agents import CallReader
@@ -57,6 +58,9 @@ class Stores(Protocol):
 
     @property
     def agents(self) -> AgentStore: ...
+
+    @property
+    def by_hand(self) -> HandStore: ...
 
     @property
     def pins(self) -> PinStore: ...

@@ -276,6 +276,19 @@ class RoutingSettings(Group):
     """Whether an agent who spoke with the lead before goes first among equal penalties."""
 
 
+class PreviewSettings(Group):
+    """How a lead is shown to an agent before it is called (mode preview)."""
+
+    core: ClassVar[type[Any]] = options.Preview
+
+    timeout_seconds: float = Field(default=30.0, ge=1, le=3600)
+    """How long the agent may look."""
+    on_timeout: options.OnTimeout = options.OnTimeout.SKIP
+    """What follows then: skip, dial, or pause (skip and pause the agent)."""
+    may_skip: bool = True
+    """Whether agents may pass leads over; such a lead is shown again after `retry_delay_seconds`."""
+
+
 class CampaignSettings(Strict):
     """What a campaign has beyond the legacy's columns."""
 
@@ -326,6 +339,7 @@ class CampaignSettings(Strict):
     retry: RetrySettings = RetrySettings()
     leads: LeadListSettings = LeadListSettings()
     transfer: TransferSettings = TransferSettings()
+    preview: PreviewSettings = PreviewSettings()
 
     @model_validator(mode="after")
     def _can_detect(self) -> CampaignSettings:

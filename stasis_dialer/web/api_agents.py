@@ -32,6 +32,15 @@ class Corrected(BaseModel):
     callback_at: datetime | None = None
 
 
+class Typed(BaseModel):
+    """A number to be called for an agent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: str = Field(max_length=40)
+    campaign: int | None = None
+
+
 def make_agents_router(actions: AgentActions) -> APIRouter:
     """The endpoints over a running dialer."""
     router = APIRouter()
@@ -45,6 +54,26 @@ def make_agents_router(actions: AgentActions) -> APIRouter:
     async def wrap_up_done(extension: str) -> dict[str, Any]:
         """The work after the call is done."""
         return actions.wrap_up_done(extension)
+
+    @router.get("/agents/{extension}/lead", tags=["agents"])
+    async def lead(extension: str) -> dict[str, Any]:
+        """The lead that the agent looks at or talks with, with the number in full."""
+        return actions.hand.lead_of(extension)
+
+    @router.post("/agents/{extension}/preview/accept", tags=["agents"])
+    async def accept(extension: str) -> dict[str, Any]:
+        """Call the lead that is shown."""
+        return actions.hand.accept(extension)
+
+    @router.post("/agents/{extension}/preview/skip", tags=["agents"])
+    async def skip(extension: str) -> dict[str, Any]:
+        """Pass the lead over that is shown."""
+        return actions.hand.skip(extension)
+
+    @router.post("/agents/{extension}/dial", tags=["agents"])
+    async def dial(extension: str, typed: Typed) -> dict[str, Any]:
+        """Call a number for the agent, who hears it ring; hours, do-not-call and attempts hold for it too."""
+        return await actions.hand.dial(extension, typed.number, typed.campaign)
 
     @router.post("/calls/{call_id}/disposition", tags=["calls"])
     async def dispose_call(call_id: str, said: Corrected) -> dict[str, Any]:

@@ -304,6 +304,11 @@ class Dialer:
         agents: list[dict[str, Any]] = self.ask("GET", "/agents")
         return next((agent for agent in agents if agent["extension"] == extension), {})
 
+    def lead(self, extension: str) -> dict[str, Any] | None:
+        """The lead that an agent looks at or talks with."""
+        status, content = self._get(f"/api/agents/{extension}/lead")
+        return content if status == 200 else None
+
     def wait_agent(self, extension: str, *states: str) -> dict[str, Any]:
         """Wait until an agent is in one of the states ("" is logged out)."""
 
@@ -377,6 +382,15 @@ class Ledger:
     def set_status(self, campaign: int, status: str) -> None:
         """Start or pause a campaign as the old panel does: by its column."""
         self.execute("UPDATE discador_campanhas SET status = %s WHERE id = %s", status, campaign)
+
+    def set_pin(self, extension: str, pin: str) -> None:
+        """Give an extension a PIN."""
+
+        async def give() -> None:
+            async with Store(Database(self.lab.mariadb.url(self.database))) as store:
+                await store.pins.set(extension, pin, "test", datetime.now(UTC))
+
+        asyncio.run(give())
 
     # -- rows --------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.lead_options import Law, LawPack, Retry
 from stasis_dialer.core.model import Campaign, CampaignStatus, ConnectMode, Disposition, Trunk
 from stasis_dialer.db.leads import NewLead
+from stasis_dialer.engine.by_hand import HandCalls
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
@@ -111,7 +112,6 @@ class Floor:
             self.recorder,
             self.ids,
         )
-        self.features = Features(self.desk, self.parties)
         self.ended: list[Call] = []
         self.calls = Calls(
             self.dispatcher,
@@ -126,6 +126,9 @@ class Floor:
             self._call_ended,
         )
         self.calls.parties = self.parties
+        self.hand = HandCalls(
+            self.clock, self.book, self.calls, self.desk, self.store.by_hand, self.ids, app, lease_seconds=120.0
+        )
         self.dialer = Dialer(
             self.clock,
             self.book,
@@ -140,7 +143,9 @@ class Floor:
             app,
             lease_seconds=120.0,
             tick_seconds=0.5,
+            hand=self.hand,
         )
+        self.features = Features(self.desk, self.parties, self.recorder, self.hand)
         self.dialer.is_connected = True
         self.inbound = Inbound(
             self.dispatcher,

@@ -43,6 +43,7 @@ from stasis_dialer.core.zones import NOWHERE, ON_AGENDA, zone_by_code
 from stasis_dialer.db.agenda import MOST_MOVES, PUT_OFF_SECONDS, Callback
 from stasis_dialer.db.agents import MAX_EXTENSION, PanelRow, StateInterval
 from stasis_dialer.db.batch import RefusedLead, Reserved
+from stasis_dialer.db.by_hand import NOBODY, Typed, checked, pass_gates
 from stasis_dialer.db.campaigns import CampaignCounters, StoredCampaign
 from stasis_dialer.db.decisions import PacingDecision
 from stasis_dialer.db.dnc import DoNotCall, Listed
@@ -102,6 +103,7 @@ class MemoryStore:
         self.agenda = MemoryAgenda(self)
         self.decisions = MemoryDecisions(self)
         self.pins = MemoryPins(self)
+        self.by_hand = MemoryByHand(self)
 
     async def open(self) -> None:
         self.commit(lambda: None)
@@ -761,6 +763,46 @@ class MemoryAgents(_Repository):
             StateInterval(session.state, since, end, session.pause_reason, session.call_id)
             for (since, session), end in zip(entered, ends, strict=True)
         ]
+
+
+class MemoryByHand(_Repository):
+    """Numbers are found as they are stored: with or without the country's code."""
+
+    async def reserve(
+        self, campaign: Campaign, typed: Typed, now: datetime, app: str, lease_seconds: float
+    ) -> Lead | None:
+        def take() -> Lead | None:
+            found = [
+                lead
+                for lead in self._store.rows.values()
+                if lead.campaign_id == campaign.id and lead.phone_number in (typed.number, typed.number[2:])
+            ]
+            found.sort(key=lambda lead: (lead.status is LeadStatus.COMPLETED, lead.id))
+            lead = checked(found[0] if found else None)
+            leads = self._store.leads
+            phone = leads._phone(typed.number, campaign.id, now, lambda text: text)
+            called = self._store.calls.starts(lambda record: lead is not None and record.lead_id == lead.id)
+            case = Case(campaign, lead or NOBODY, phone, leads.holidays, lead_called_at=called)
+            pass_gates(case, now)
+            if lead is not None and lead.status is LeadStatus.FAILED:
+                self._store.count(campaign.id, processed=-1)
+            if lead is not None:
+                lead = self._store.change_lead(
+                    lead.id,
+                    status=LeadStatus.CALLING,
+                    attempts=lead.attempts + 1,
+                    last_attempt_at=_whole_second(now),
+                )
+                self._store.held[lead.id] = Held(typed.call_id, app, now + timedelta(seconds=lease_seconds))
+            lead_id = lead.id if lead else None
+            self._store.records[typed.call_id] = _stored(
+                CallRecord(
+                    typed.call_id, app, campaign.id, lead_id, typed.number, agent=typed.extension, started_at=now
+                )
+            )
+            return lead and replace(lead, last_attempt_at=now)
+
+        return self._store.commit(take)
 
 
 class MemoryPins(_Repository):

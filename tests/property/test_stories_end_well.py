@@ -39,9 +39,12 @@ from stasis_dialer.core.options import (
     Amd,
     AmdMode,
     Broadcast,
+    ByHand,
     Choice,
     Dispositions,
     MachineAction,
+    OnTimeout,
+    Preview,
     Recording,
     RecordingChannels,
     RecordingMode,
@@ -95,6 +98,7 @@ DEEDS += ("customer_calls",) * 2
 DEEDS += ("hold", "unhold", "complete", "complete", "cancel", "conference")
 DEEDS += ("transfer_to_number", "transfer_to_number", "transfer_to_agent", "transfer_to_agent", "transfer_to_queue")
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
+DEEDS += ("by_hand", "by_hand", "accept", "accept", "skip")
 DEEDS += ("dispose", "key", "keys", "customer_presses")
 CHOICES = (Choice("sale", "1", success=True), Choice("later", "2", callback=True), Choice("robot", "3", machine=True))
 MANNERS = (Manners(), Manners("sound:beep", has_music=True), Manners("sound:beep", True, may_call_back=True))
@@ -115,6 +119,7 @@ campaigns = st.builds(
     ring_timeout_seconds=st.sampled_from([15.0, 30.0]),
     answer_deadline_seconds=st.sampled_from([0.5, 2.0, 10.0]),
     safe_harbour_media=st.sampled_from([None, MESSAGE]),
+    preview=st.builds(Preview, st.sampled_from([1.0, 30.0]), st.sampled_from(OnTimeout)),
     dispositions=st.sampled_from([Dispositions(), Dispositions(CHOICES), FORCED]),
     wrap_up_seconds=st.sampled_from([0.0, 0.0, 3.0, 20.0]),
     agent_ring_seconds=st.sampled_from([2.0, 10.0]),
@@ -344,6 +349,25 @@ class World:
             is_anybody_at_work=is_anybody_at_work,
         )
         self.calls.adopt(call, commands)
+
+    def _by_hand(self, deed: Deed, extension: str) -> None:
+        """A lead is shown to the agent, or the agent typed its number."""
+        call_id = self.ids.new("c")
+        self.placed.append(call_id)
+        lead = Lead(len(self.placed), 1, "Ana", "5511987654321", attempts=1, status=LeadStatus.CALLING)
+        kind = ByHand.PREVIEW if deed.is_on_demand else ByHand.MANUAL
+        self.calls.place_by_hand(call_id, self.campaign, lead, "5511987654321", kind, extension)
+
+    def _accept(self, deed: Deed, extension: str) -> None:
+        self._tell_call(extension, m.PreviewAccepted())
+
+    def _skip(self, deed: Deed, extension: str) -> None:
+        self._tell_call(extension, m.PreviewSkipped())
+
+    def _tell_call(self, extension: str, event: m.Event) -> None:
+        agent = self.desk.find(extension)
+        if agent is not None and agent.call_id is not None:
+            self.calls.tell(agent.call_id, event)
 
     def _log_in(self, deed: Deed, extension: str) -> None:
         connect = ConnectMode.ON_DEMAND if deed.is_on_demand else ConnectMode.ALWAYS_ON

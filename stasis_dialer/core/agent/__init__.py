@@ -12,7 +12,7 @@ from typing import Final
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import customer, leg, wishes
-from stasis_dialer.core.agent.customer import assign
+from stasis_dialer.core.agent.customer import assign, show
 from stasis_dialer.core.agent.sitting_down import call_phone, found_again, phone_called, sit_down
 from stasis_dialer.core.agent.state import (
     CREATE_SECONDS,
@@ -122,5 +122,6 @@ __all__ = [
     "call_phone",
     "found_again",
     "phone_called",
+    "show",
     "sit_down",
 ]

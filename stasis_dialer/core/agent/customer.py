@@ -24,20 +24,11 @@ def assign(agent: Agent, event: m.Assigned, create: m.CreateLeg | None, now: flo
 
     Raises: IllegalEvent when the agent is not available: the router must never choose such a one.
     """
-    if agent.state is not S.AVAILABLE:
-        raise IllegalEvent(f"agent is not available: agent={agent.extension} state={agent.state} call={event.call_id}")
-    taken = evolve(
-        agent,
-        call_id=event.call_id,
-        campaign_id=event.campaign_id,
-        wrap_up_seconds=event.wrap_up_seconds,
-        ring_seconds=event.ring_seconds,
-        dispositions=event.dispositions,
-        last_call_id=None,
-        disposition=None,
-    )
+    if not (agent.is_shown and agent.call_id == event.call_id and agent.state is S.RESERVED):
+        _expect_available(agent, event)
+    taken = _taken(agent, event)
     if agent.leg_id is not None and agent.bridge_id is not None:
-        reserved = enter(evolve(taken, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
+        reserved = enter(evolve(taken, deadline=now + taken.reserved_seconds), S.RESERVED, now)
         ready = m.AgentReady(agent.extension, agent.leg_id, agent.bridge_id)
         return with_music(agent, (reserved, (m.TellCall(event.call_id, ready), *tone(reserved), m.Save())))
     assert create is not None
@@ -49,6 +40,36 @@ def assign(agent: Agent, event: m.Assigned, create: m.CreateLeg | None, now: flo
         m.Save(),
     )
     return enter(ringing, S.RINGING, now), commands
+
+
+def show(agent: Agent, event: m.Assigned, seconds: float, now: float) -> Step:
+    """Reserve an available agent for a lead to look at, at most so long; `assign` follows when it is to be called.
+
+    Raises: IllegalEvent when the agent is not available.
+    """
+    _expect_available(agent, event)
+    looking = evolve(_taken(agent, event), is_shown=True, deadline=now + seconds)
+    return with_music(agent, (enter(looking, S.RESERVED, now), (m.Save(),)))
+
+
+def _expect_available(agent: Agent, event: m.Assigned) -> None:
+    if agent.state is not S.AVAILABLE:
+        raise IllegalEvent(f"agent is not available: agent={agent.extension} state={agent.state} call={event.call_id}")
+
+
+def _taken(agent: Agent, event: m.Assigned) -> Agent:
+    return evolve(
+        agent,
+        call_id=event.call_id,
+        campaign_id=event.campaign_id,
+        wrap_up_seconds=event.wrap_up_seconds,
+        ring_seconds=event.ring_seconds,
+        reserved_seconds=event.reserved_seconds or RESERVED_SECONDS,
+        dispositions=event.dispositions,
+        is_shown=False,
+        last_call_id=None,
+        disposition=None,
+    )
 
 
 def customer_joined(agent: Agent, event: m.Event, now: float) -> Step:

@@ -9,7 +9,6 @@ from stasis_dialer.core.agent.state import (
     LEG_SECONDS,
     LOGIN_RING_SECONDS,
     NO_ANSWER,
-    RESERVED_SECONDS,
     Agent,
     S,
     Step,
@@ -56,7 +55,7 @@ def joined(agent: Agent, event: m.Event, now: float) -> Step:
             return agent, ()
         seated = evolve(agent, is_leg_up=True, is_seated=True, call_back_until=None, free_since=now)
         return settle(seated, now)
-    reserved = enter(evolve(agent, is_leg_up=True, deadline=now + RESERVED_SECONDS), S.RESERVED, now)
+    reserved = enter(evolve(agent, is_leg_up=True, deadline=now + agent.reserved_seconds), S.RESERVED, now)
     ready = m.AgentReady(agent.extension, agent.leg_id, event.bridge_id)
     return reserved, (m.TellCall(agent.call_id, ready), *tone(reserved), m.Save())
 

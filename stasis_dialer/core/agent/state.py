@@ -77,6 +77,9 @@ class Agent:
     is_leg_dialled: bool = False
     is_leg_up: bool = False
     call_id: str | None = None
+    is_shown: bool = False
+    """Whether the agent looks at the lead of `call_id`, and nobody is called yet."""
+    reserved_seconds: float = RESERVED_SECONDS
     campaign_id: int | None = None
     """The campaign of the present or the last customer."""
     ring_seconds: float = LOGIN_RING_SECONDS

@@ -13,6 +13,7 @@ from typing import Final
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import (
     broadcast,
+    by_hand,
     dialling,
     ending,
     handing,
@@ -68,6 +69,9 @@ def start(
     return call, (create,)
 
 
+start_by_hand = by_hand.start
+
+
 def advance(call: Call, event: m.Event, now: float) -> Step:
     """What the call becomes by this event, and what is to be done.
 
@@ -84,6 +88,32 @@ def advance(call: Call, event: m.Event, now: float) -> Step:
 
 
 TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
+    (S.PREVIEWING, m.PreviewAccepted): by_hand.accepted,
+    (S.PREVIEWING, m.PreviewSkipped): by_hand.skipped,
+    (S.PREVIEWING, m.AgentLost): by_hand.agent_left,
+    (S.PREVIEWING, m.LegGone): by_hand.ignored,
+    (S.PREVIEWING, m.DeadlineReached): by_hand.timed_out,
+    (S.PREVIEWING, m.StopRequested): by_hand.stopped,
+    (S.FETCHING, m.AgentReserved): by_hand.agent_rings,
+    (S.FETCHING, m.AgentReady): by_hand.agent_there,
+    (S.FETCHING, m.AgentLost): by_hand.agent_left,
+    (S.FETCHING, m.TrunkFound): by_hand.trunk_found,
+    (S.FETCHING, m.NoTrunk): by_hand.no_trunk,
+    (S.FETCHING, m.LegGone): by_hand.ignored,
+    (S.FETCHING, m.DeadlineReached): by_hand.gave_up,
+    (S.FETCHING, m.StopRequested): by_hand.stopped,
+    **{
+        (state, kind): handler
+        for state in (S.ORIGINATING, S.RINGING)
+        for kind, handler in (
+            (m.Joined, by_hand.joined),
+            (m.JoinFailed, by_hand.not_joined),
+            (m.AgentLost, by_hand.agent_lost),
+        )
+    },
+    (S.REROUTING, m.AgentLost): rerouting.agent_lost,
+    (S.REROUTING, m.Joined): rerouting.ignored,
+    (S.REROUTING, m.JoinFailed): rerouting.ignored,
     (S.ORIGINATING, m.LegCreated): dialling.created,
     (S.ORIGINATING, m.OriginateRejected): rerouting.create_refused,
     (S.ORIGINATING, m.RequestUnanswered): dialling.unsure,
@@ -212,6 +242,8 @@ LATE: Final[frozenset[type[m.Event]]] = frozenset(
         m.Parted,
         m.AnnouncementDue,
         m.PlaceKnown,
+        m.PreviewAccepted,
+        m.PreviewSkipped,
         m.DigitPressed,
         m.StopRequested,
         m.Held,
@@ -228,7 +260,7 @@ LATE: Final[frozenset[type[m.Event]]] = frozenset(
 EARLY: Final[frozenset[tuple[CallState, type[m.Event]]]] = frozenset(
     (state, kind)
     for state in (S.ORIGINATING, S.REROUTING, S.RINGING)
-    for kind in (m.AgentReserved, m.AgentReady, m.AgentLost, m.Joined, m.JoinFailed, m.MessageEnded)
+    for kind in (m.AgentReserved, m.AgentReady, m.MessageEnded)
 )
 """Late events that cannot come before an answer: there was no agent and no message yet."""
 
@@ -257,4 +289,5 @@ __all__ = [
     "arrive",
     "is_still_wanted",
     "start",
+    "start_by_hand",
 ]

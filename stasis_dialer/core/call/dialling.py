@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import ending
+from stasis_dialer.core.call import by_hand, ending
 from stasis_dialer.core.call.state import RING_SLACK_SECONDS, Call, S, Step, close, finish, marked, trunk_works
 from stasis_dialer.core.model import Disposition, Fault
 
@@ -13,8 +13,9 @@ def created(call: Call, event: m.Event, now: float) -> Step:
     if call.dialled_at is not None:
         return call, ()
     timeout = call.campaign.ring_timeout_seconds
-    dialled = marked(call, now, "dialled", dialled_at=now, deadline=now + timeout + RING_SLACK_SECONDS)
-    return dialled, (m.DialLeg(call.leg_id, timeout),)
+    deadline = now + timeout + RING_SLACK_SECONDS
+    dialled = marked(call, now, "dialled", dialled_at=now, deadline=deadline, is_heard=False)
+    return dialled, (*by_hand.early_join(call), m.DialLeg(call.leg_id, timeout))
 
 
 def create_refused(call: Call, event: m.Event, now: float) -> Step:

@@ -82,6 +82,14 @@ def stopped(call: Call, event: m.Event, now: float) -> Step:
     return _over(marked(call, now, f"stopped by {event.by}"), now)
 
 
+def agent_lost(call: Call, event: m.Event, now: float) -> Step:
+    """Whoever wanted this call has gone."""
+    assert isinstance(event, m.AgentLost)
+    if call.by_hand is None or event.extension != call.agent:
+        return call, ()
+    return _over(marked(call, now, f"agent lost {event.extension}"), now)
+
+
 def _over(call: Call, now: float) -> Step:
     """The refused try was the present one after all."""
     tried = call.tries[-1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import broadcast, meeting
+from stasis_dialer.core.call import broadcast, by_hand, meeting
 from stasis_dialer.core.call.state import AGENT_WANTED, JOIN_SECONDS, LOST, Call, S, Step, close, marked, trunk_works
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import AmdResult, DialMode
@@ -27,6 +27,8 @@ MACHINE_MESSAGE_SECONDS: Final = 120.0
 def answered(call: Call, event: m.Event, now: float) -> Step:
     """Somebody or something picked up."""
     amd = call.campaign.amd
+    if call.by_hand is not None:
+        return by_hand.answered(call, now)
     up, told = trunk_works(marked(call, now, "answered", answered_at=now))
     if amd.mode is AmdMode.DIALPLAN:
         deadline = now + amd.total_analysis_seconds + DIALPLAN_SECONDS

@@ -11,7 +11,7 @@ from typing import Final
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import AmdResult, Campaign, DialMode, Direction, Disposition, Fault, Lead, Trunk, Wish
-from stasis_dialer.core.options import MachineAction
+from stasis_dialer.core.options import ByHand, MachineAction
 
 CREATE_SECONDS: Final = 10.0
 """For a channel to be created and to enter Stasis. Twice the request timeout; not measured."""
@@ -32,6 +32,8 @@ CLOSING_SECONDS: Final = 3.0
 class CallState(StrEnum):
     """Where a call stands. `detecting` is entered only when answering machines are looked for."""
 
+    PREVIEWING = "previewing"
+    FETCHING = "fetching"
     ORIGINATING = "originating"
     RINGING = "ringing"
     REROUTING = "rerouting"
@@ -134,6 +136,10 @@ class Call:
     caller_id: str | None = None
     """The number that the customer saw, or called."""
     direction: Direction = Direction.OUTBOUND
+    by_hand: ByHand | None = None
+    """Set for a call of one known agent."""
+    is_heard: bool = False
+    """Whether that agent hears the leg already, before the answer."""
     prefers: str | None = None
     """Extension of the agent who should have it when available."""
     playing: str | None = None

@@ -11,7 +11,7 @@ from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call
 from stasis_dialer.core.model import AgentState, AmdResult, Campaign, ConnectMode, DialMode, Lead, LeadStatus, Trunk
-from stasis_dialer.core.options import Amd, AmdMode, Broadcast, MachineAction
+from stasis_dialer.core.options import Amd, AmdMode, Broadcast, ByHand, MachineAction
 
 NUMBER = "5511987654321"
 MESSAGE = "sound:sorry"
@@ -101,10 +101,20 @@ def playing(campaign: Campaign = BROADCAST, at: float = 10.0) -> CallStory:
     return ringing(campaign).hears(m.Answered(), at=at)
 
 
+def shown(campaign: Campaign = CAMPAIGN, kind: ByHand = ByHand.PREVIEW) -> CallStory:
+    """Agent 1001 looks at the lead, or has typed its number."""
+    story = CallStory(campaign)
+    story.call, story.last = call_machine.start_by_hand("c1", campaign, LEAD, NUMBER, kind, "1001", 0.0)
+    story.given = list(story.last)
+    return story
+
+
 def in_state(state: call_machine.CallState) -> Call:
     """A call that came to this state in the usual way."""
     states = call_machine.CallState
     stories: dict[call_machine.CallState, CallStory] = {
+        states.PREVIEWING: shown(),
+        states.FETCHING: shown().hears(m.PreviewAccepted()),
         states.ORIGINATING: CallStory(),
         states.RINGING: ringing(),
         states.REROUTING: refused(),
@@ -150,6 +160,8 @@ EVENTS: dict[type[m.Event], m.Event] = {
         m.TalkingFinished(0.4),
         m.VerdictDue(is_talking=True),
         m.Parted("b1"),
+        m.PreviewAccepted(),
+        m.PreviewSkipped(),
         m.DigitPressed("1"),
         m.Disposed("sale"),
         m.DispositionGiven("sale"),

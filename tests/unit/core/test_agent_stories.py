@@ -520,7 +520,18 @@ def test_given_on_demand_with_a_leg_but_no_customer_when_found_again_then_the_le
 
 # --- every event in every state -------------------------------------------------------------------------------------
 
-CUSTOMER_ONLY = (m.AgentReserved, m.AgentReady, m.AgentLost, m.Disposed, m.StopRequested, m.Assigned, m.Parted)
+CUSTOMER_ONLY = (
+    m.AgentReserved,
+    m.AgentReady,
+    m.AgentLost,
+    m.Disposed,
+    m.PreviewAccepted,
+    m.PreviewSkipped,
+    m.StopRequested,
+    m.Assigned,
+    m.Parted,
+)
+CUSTOMER_ONLY += (m.PreviewAccepted, m.PreviewSkipped)
 CUSTOMER_ONLY += (m.TrunkFound, m.NoTrunk, m.AnnouncementDue, m.PlaceKnown)
 CUSTOMER_ONLY += (m.Detected, m.SilenceHeard, m.DialplanRefused, m.TalkingStarted, m.TalkingFinished, m.VerdictDue)
 CUSTOMER_ONLY += (m.TrunkFound, m.NoTrunk, m.Recorded, m.RecordingPaused, m.RecordingResumed)

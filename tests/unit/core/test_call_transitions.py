@@ -10,7 +10,8 @@ from stasis_dialer.errors import IllegalEvent
 from tests.unit.core.builders import EVENTS, in_state
 
 LIVE = [state for state in CallState if state is not CallState.ENDED]
-WITH_LEG = [state for state in LIVE if state is not CallState.REROUTING]
+NO_LEG = (CallState.REROUTING, CallState.PREVIEWING, CallState.FETCHING)
+WITH_LEG = [state for state in LIVE if state not in NO_LEG]
 """States in which there is something to hang up."""
 PAIRS = [(state, kind) for state in LIVE for kind in EVENTS]
 ids = [f"{state}-{kind.__name__}" for state, kind in PAIRS]

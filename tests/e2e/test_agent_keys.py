@@ -1,0 +1,203 @@
+"""Agents at their real phones: keys that dispose, pause and leave; PINs; legs that fall."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from stasis_dialer.core.options import Choice, Dispositions
+from stasis_dialer.lab.fates import Fate, number
+from tests.e2e.support import Stage, wait_for
+
+FIRST, SECOND = "1001", "1002"
+CHOICES = (
+    Choice("sale", "1", success=True),
+    Choice("stop", "2", do_not_call=True),
+    Choice("later", "3", callback=True),
+    Choice("nobody", "4"),
+)
+FORCED = Dispositions(CHOICES, is_forced=True, max_wrap_up_seconds=60.0, default="nobody")
+
+
+def lead(floor: Stage, customer: str) -> dict[str, Any]:
+    return next(row for row in floor.ledger.leads() if row["phone_number"] == customer)
+
+
+def disposed(floor: Stage, customer: str, code: str) -> dict[str, Any]:
+    """The call's row, once the disposition is on it and on its lead."""
+
+    def done() -> dict[str, Any] | None:
+        row = floor.ledger.only_call(customer)
+        return row if row and row["agent_disposition"] == lead(floor, customer)["result"] == code else None
+
+    row: dict[str, Any] = wait_for(done, f"the call of {customer} to be disposed {code}")
+    return row
+
+
+def test_given_the_work_after_calls_when_digits_are_pressed_then_leads_are_closed_listed_or_called_back(
+    floor: Stage,
+) -> None:
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
+    customers = [number(Fate.HUMAN, talk=1, serial=serial) for serial in (401, 402, 403)]
+    campaign = ledger.campaign(dispositions=FORCED, wrap_up_seconds=1.0)
+    dialer.log_in(FIRST, campaign=campaign)
+    for customer, digit, code in zip(customers, "123", ("sale", "stop", "later"), strict=True):
+        ledger.add_leads(campaign, [customer])
+        waits = dialer.wait_agent(FIRST, "wrap_up")
+        assert waits["must_dispose"]
+        phone.send_dtmf(digit)
+        dialer.wait_agent(FIRST, "available")
+        disposed(floor, customer, code)
+
+    sold, stopped, later = (lead(floor, customer) for customer in customers)
+    assert [sold["status"], stopped["status"], later["status"]] == ["completed", "completed", "pending"]
+    assert later["next_attempt"] > datetime.now(UTC).replace(tzinfo=None)
+    listed = ledger.rows("SELECT number, source FROM dialer_do_not_call")
+    assert [row["number"] for row in listed] == [customers[1].lstrip("+")]
+    [counters] = ledger.rows("SELECT successful_calls, processed_contacts FROM discador_campanhas")
+    assert (counters["successful_calls"], counters["processed_contacts"]) == (1, 2)
+
+
+def test_given_a_call_that_is_on_when_codes_are_pressed_then_only_codes_count(floor: Stage) -> None:
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
+    customer = number(Fate.HUMAN, serial=404)
+    dialer.log_in(FIRST, campaign=ledger.campaign([customer], dispositions=Dispositions(CHOICES)))
+    dialer.wait_agent(FIRST, "on_call")
+    phone.send_dtmf("12*564#")
+    wait_for(lambda: dialer.agent(FIRST)["disposition"] == "nobody", "the disposition")
+    phone.send_dtmf("*53")
+    wait_for(lambda: dialer.agent(FIRST)["pause_reason"] == "phone", "the wish to pause")
+    assert dialer.agent(FIRST)["state"] == "on_call"
+    floor.customers_hang_up()
+    row = disposed(floor, customer, "nobody")
+    dialer.wait_agent(FIRST, "paused")
+    phone.send_dtmf("*54")
+    dialer.wait_agent(FIRST, "available")
+    phone.send_dtmf("*52")
+    dialer.wait_agent(FIRST, "")
+
+    assert (row["disposition"], row["hung_up_by"]) == ("answered", "customer")
+    assert lead(floor, customer)["status"] == "pending"
+    floor.wait_empty()
+
+
+def test_given_a_flood_of_keys_then_the_call_goes_on_and_little_happens(floor: Stage) -> None:
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
+    customer = number(Fate.HUMAN, serial=405)
+    dialer.log_in(FIRST, campaign=ledger.campaign([customer]))
+    dialer.wait_agent(FIRST, "on_call")
+    before = dialer.log.count("feature-code")
+    for _ in range(4):
+        phone.send_dtmf("*54" * 12 + "0123456789#*")
+    wait_for(lambda: dialer.log.count("feature-code") >= before + 8, "the codes that count")
+    assert dialer.agent(FIRST)["state"] == "on_call"
+    floor.customers_hang_up()
+    assert ledger.ended_call(customer)["disposition"] == "answered"
+    assert dialer.log.count("feature-code") < before + 40
+
+
+def test_given_a_disposition_long_after_the_call_then_cli_and_rows_agree(floor: Stage) -> None:
+    dialer, ledger = floor.dialers[0], floor.ledger
+    customer = number(Fate.HUMAN, talk=1, serial=406)
+    dialer.log_in(FIRST, campaign=ledger.campaign([customer], dispositions=Dispositions(CHOICES)))
+    row = ledger.ended_call(customer)
+    dialer.ask("POST", f"/agents/{FIRST}/logout")
+    dialer.wait_agent(FIRST, "")
+    said = dialer.cli("agent", "dispose", FIRST, "sale", "--json")
+    assert (said.code, said.json["call_id"]) == (0, row["unique_id"]), said.err
+    disposed(floor, customer, "sale")
+    wrong = dialer.cli("agent", "dispose", FIRST, "other")
+    assert wrong.code == 1
+    assert "no such disposition" in wrong.err
+
+
+# --- logging in by phone --------------------------------------------------------------------------------------------
+
+
+def test_given_a_pin_then_the_right_one_lets_in_and_wrong_ones_end_the_call_and_lock(floor: Stage) -> None:
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(SECOND)
+    ledger.campaign()
+    ledger.set_pin(SECOND, "4321")
+    phone.dial("*51")
+    wait_for(phone.is_talking, "the phone to be asked")
+    phone.send_dtmf("4321#")
+    dialer.wait_agent(SECOND, "available")
+    phone.send_dtmf("*52")
+    dialer.wait_agent(SECOND, "")
+    wait_for(lambda: not phone.channels(), "the phone to be free")
+
+    phone.dial("*51")
+    wait_for(phone.is_talking, "the phone to be asked again")
+    for tries in range(1, 4):
+        phone.send_dtmf("1111#")
+        if tries < 3:
+            wait_for(lambda n=tries: dialer.log.count("pin-wrong") >= n, "the wrong PIN to be noticed")
+    wait_for(lambda: "pin-locked" in dialer.log, "the extension to be locked")
+    wait_for(lambda: not phone.channels(), "the call to be ended")
+    assert dialer.agent(SECOND) == {}
+    assert "4321" not in dialer.log
+    assert "1111" not in dialer.log
+    phone.dial("*51")
+    wait_for(lambda: "too many wrong PINs" in dialer.log, "the refusal")
+    assert dialer.agent(SECOND) == {}
+
+
+def test_given_a_phone_that_was_switched_off_and_on_when_it_logs_in_again_then_it_takes_over(floor: Stage) -> None:
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
+    ledger.campaign()
+    phone.dial("*51")
+    first = dialer.wait_agent(FIRST, "available")
+    phone.dial("*51")
+    second = wait_for(
+        lambda: (it := dialer.agent(FIRST)) and it.get("logged_in_at") != first["logged_in_at"] and it, "a new session"
+    )
+    assert second["state"] in ("ringing", "available")
+    wait_for(lambda: len(phone.channels()) == 1, "the old call to end")
+    dialer.wait_agent(FIRST, "available")
+
+
+# --- legs that fall -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def caller_back(stage: Stage) -> Stage:
+    """A dialer that calls agents back whose leg falls."""
+    agents = {"lost_leg": {"action": "call_back", "after_seconds": 0.5, "most": 2, "wait_seconds": 30}}
+    stage.dialer(agents=agents).start()
+    stage.wait_phones()
+    return stage
+
+
+def test_given_a_leg_that_falls_then_the_phone_is_called_back_and_gets_the_next_customer(caller_back: Stage) -> None:
+    floor = caller_back
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
+    first, second = number(Fate.HUMAN, serial=407), number(Fate.HUMAN, talk=1, serial=408)
+    campaign = ledger.campaign([first])
+    dialer.log_in(FIRST, campaign=campaign)
+    dialer.wait_agent(FIRST, "on_call")
+    phone.hang_up()
+    fallen = ledger.ended_call(first)
+    dialer.wait_agent(FIRST, "available")
+    ledger.add_leads(campaign, [second])
+    row = ledger.ended_call(second)
+
+    assert (fallen["disposition"], fallen["hung_up_by"]) == ("answered", "agent")
+    assert (row["disposition"], row["source_extension"]) == ("answered", FIRST)
+    assert row["agent_leg_id"] != fallen["agent_leg_id"]
+    assert len({state["session_id"] for state in ledger.states(FIRST)}) == 1
+    assert len(floor.lab.carrier.rings()) == 2
+
+
+def test_given_a_phone_that_starts_anew_then_it_is_called_when_it_is_registered_again(caller_back: Stage) -> None:
+    floor = caller_back
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
+    dialer.log_in(FIRST, campaign=ledger.campaign())
+    phone.unregister()
+    phone.hang_up()
+    dialer.wait_agent(FIRST, "ringing")
+    wait_for(lambda: "ringing" in [s["state"] for s in ledger.states(FIRST)][-1:], "the row to say so")
+    phone.register()
+    dialer.wait_agent(FIRST, "available")
+    assert phone.is_talking()
