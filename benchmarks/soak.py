@@ -2,9 +2,10 @@
 
 `python benchmarks/soak.py` (`--minutes`, `--phones`, `--rate`, `--set KEY=VALUE` for the campaign). The leads are the
 carrier's seeded mix, the agents always-on. Every ten seconds it reads memory, file handles and threads of dialer and
-PBX from the kernel, channels and bridges from ARI, tasks from the dialer's metrics. It prints each figure's first and
-last value after the warm-up with its slope an hour, then compares every attempt with the carrier's log and looks for
-what was left behind. Nothing here judges; the exit code tells whether the dialer and the carrier disagree.
+PBX from the kernel, channels and bridges from ARI, tasks from the dialer's metrics. Every so often a customer calls in.
+It prints each figure's first and last value after the warm-up with its slope an hour, and whether its last third lies
+above its first by more than `TOLERANCE`; then it compares every attempt with the carrier's log and looks for what was
+left behind. The exit code tells whether the dialer and the carrier disagree; a figure that grows is for the reader.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ RINGS = range(6)
 TALKS = (6, 7, 8)
 """Digits of `lab.fates`: 8, 12 or 20 s of talk."""
 CAMPAIGN = "soak"
+TOLERANCE, LEAST = 0.05, 2.0
+"""Of the first third's mean, and in the figure's own unit: less than both is noise."""
+CALLER_TALK_SECONDS = 12.0
+LAB_NUMBER = "+551130000000"
+"""What the lab's trunk shows, so that whoever calls it reaches the campaign."""
 
 
 class Mix(support.Numbers):
@@ -73,7 +79,7 @@ def main() -> None:
         try:
             dialer.start()
             dialer.log_in(lab.extensions, "always_on", campaign)
-            samples = _soak(lab, dialer, campaign, options.minutes * 60)
+            samples = _soak(lab, dialer, campaign, options.minutes * 60, options.calls_in_every)
             left = _left(lab)
         finally:
             dialer.stop()
@@ -87,8 +93,10 @@ def main() -> None:
     raise SystemExit(1 if faults or left else 0)
 
 
-def _soak(lab: Lab, dialer: support.Dialer, campaign: int, seconds: float) -> list[dict[str, float]]:
-    """Let it dial until the leads or the time are over; what was seen meanwhile."""
+def _soak(
+    lab: Lab, dialer: support.Dialer, campaign: int, seconds: float, calls_in_every: float
+) -> list[dict[str, float]]:
+    """Let it dial until the leads or the time are over, and customers call in; what was seen meanwhile."""
     books = support.Books(lab)
     books.start(campaign)
     pbx = lab.processes()["pbx"]
@@ -96,9 +104,13 @@ def _soak(lab: Lab, dialer: support.Dialer, campaign: int, seconds: float) -> li
     looked_at = {"dialer": Process(dialer.pid), "pbx": Process(pbx)}
     began = time.monotonic()
     samples: list[dict[str, float]] = []
+    callers: list[str] = []
     while time.monotonic() - began < seconds:
         time.sleep(max(0.0, began + (len(samples) + 1) * SAMPLE_SECONDS - time.monotonic()))
         sample = {"seconds": time.monotonic() - began}
+        while calls_in_every and len(callers) * calls_in_every < sample["seconds"]:
+            callers.append(f"+5511955{len(callers):06d}")
+            lab.carrier.call_in(LAB_NUMBER, callers[-1], talk_seconds=CALLER_TALK_SECONDS)
         for name, process in looked_at.items():
             sample |= {f"{name} {figure}": value for figure, value in process.figures().items()}
         sample["pbx channels"] = float(len(lab.pbx.ari.get("channels")))
@@ -162,8 +174,15 @@ def _print(samples: list[dict[str, float]]) -> None:
         if name == "seconds":
             continue
         values = [sample[name] for sample in steady]
-        rows.append([name, values[0], values[-1], min(values), max(values), _slope(hours, values)])
-    support.print_table(["figure", "first", "last", "least", "most", "slope an hour"], rows)
+        slope = _slope(hours, values)
+        rows.append([name, values[0], values[-1], min(values), max(values), slope, _verdict(values)])
+    support.print_table(["figure", "first", "last", "least", "most", "slope an hour", "verdict"], rows)
+
+
+def _verdict(values: list[float]) -> str:
+    third = max(1, len(values) // 3)
+    first, last = sum(values[:third]) / third, sum(values[-third:]) / third
+    return "grows" if last - first > max(LEAST, TOLERANCE * first) else "flat"
 
 
 def _slope(x: list[float], y: list[float]) -> float:
@@ -178,6 +197,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--phones", type=int, default=30)
     parser.add_argument("--rate", type=float, default=1.5, help="calls a second")
+    parser.add_argument(
+        "--calls-in-every", type=float, default=30.0, help="seconds between customers who call in; 0: none"
+    )
     parser.add_argument("--transport", choices=("http", "websocket"), default="http")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the campaign")
     return parser.parse_args()

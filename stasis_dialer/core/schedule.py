@@ -187,7 +187,7 @@ def inbound_outcome(
     if seconds is None:
         return LeadOutcome(lead.id, call_id, lead.status, lead.result or str(disposition), lead.next_attempt_at)
     again_at = now + timedelta(seconds=seconds)
-    return LeadOutcome(lead.id, call_id, LeadStatus.PENDING, str(disposition), again_at)
+    return LeadOutcome(lead.id, call_id, LeadStatus.PENDING, str(disposition), again_at, is_callback=True)
 
 
 def success_rate(successful_calls: int, processed_contacts: int) -> float:

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from stasis_dialer.core.model import CallRecord
+from stasis_dialer.core.model import CallRecord, Lead
 from stasis_dialer.core.numbers import masked
 
 VERSION: Final = 1
@@ -44,7 +44,7 @@ def payload(
     record: CallRecord,
     *,
     campaign: str,
-    lead_name: str | None,
+    lead: Lead | None,
     agents_disposition: Mapping[str, Any] | None = None,
     shows_numbers: bool = False,
 ) -> bytes:
@@ -56,7 +56,8 @@ def payload(
         "campaign_id": record.campaign_id,
         "campaign": campaign,
         "lead_id": record.lead_id,
-        "lead_name": lead_name,
+        "lead_name": lead.name if lead else None,
+        "lead_attributes": dict(lead.attributes) if lead else {},
         "number": shown,
         "caller_id": record.caller_id,
         "trunk": record.trunk,

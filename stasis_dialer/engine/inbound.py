@@ -93,6 +93,9 @@ class Inbound:
     async def _take(self, leg_id: str, called: str, caller: str, refuse: Callable[[str], None]) -> None:
         try:
             found = await self._find(leg_id, called, caller)
+        except Exception:
+            log.exception("inbound-failed", leg=leg_id, fault="ours")
+            found = None
         finally:
             is_gone = self._arriving.pop(leg_id, False)
         if found is None:

@@ -20,7 +20,7 @@ import structlog
 from stasis_dialer.core import cdr
 from stasis_dialer.core import webhooks as rules
 from stasis_dialer.core.call import Call
-from stasis_dialer.core.model import CallRecord
+from stasis_dialer.core.model import CallRecord, Lead
 from stasis_dialer.core.webhooks import HookEvent
 from stasis_dialer.engine.clock import Clock
 
@@ -230,15 +230,14 @@ class Webhooks:
         if not any(event in receiver.hook.events for receiver in self._receivers):
             return
         record = cdr.record(call, self._app, self._clock.utc)
-        lead_name = call.lead.name if call.lead else None
-        self.tell(event, record, call.campaign.name, lead_name, disposition)
+        self.tell(event, record, call.campaign.name, call.lead, disposition)
 
     def tell(
         self,
         event: HookEvent,
         record: CallRecord,
         campaign: str,
-        lead_name: str | None,
+        lead: Lead | None,
         disposition: Mapping[str, Any] | None = None,
     ) -> None:
         """Put a message into the queue of every receiver that wants this event."""
@@ -252,7 +251,7 @@ class Webhooks:
                     at,
                     record,
                     campaign=campaign,
-                    lead_name=lead_name,
+                    lead=lead,
                     agents_disposition=disposition,
                     shows_numbers=receiver.hook.shows_numbers,
                 )

@@ -20,7 +20,7 @@ from stasis_dialer.core.webhooks import HookEvent, is_final_refusal, payload, si
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.webhooks import Hook, Webhooks
 from tests.engine.waiting import eventually
-from tests.unit.core.builders import bridged, queued
+from tests.unit.core.builders import LEAD, bridged, queued
 
 SECRET = "0123456789abcdef"
 RECORD = CallRecord("c1", "app", 7, 70, "5511987654321", "carrier", agent="1001")
@@ -121,8 +121,15 @@ async def test_given_a_receiver_of_some_events_then_no_other_and_numbers_by_its_
 
 async def test_given_an_agents_disposition_then_it_is_told(place: Place) -> None:
     async with telling(hook_at(place.url)) as (hooks, _):
-        hooks.tell(HookEvent.DISPOSITION, RECORD, "spring", "Ana", {"code": "sale", "by": "1001"})
+        hooks.tell(
+            HookEvent.DISPOSITION,
+            RECORD,
+            "spring",
+            replace(LEAD, attributes=(("plano", "ouro"),)),
+            {"code": "sale", "by": "1001"},
+        )
         assert await hooks.drained(5.0)
+    assert place.messages()[0]["call"]["lead_attributes"] == {"plano": "ouro"}
     assert place.messages()[0]["agents_disposition"] == {"code": "sale", "by": "1001"}
 
 
@@ -241,7 +248,7 @@ def test_which_answers_end_a_message(status: int, is_final: bool) -> None:
 
 def test_what_has_not_happened_is_null_and_inbound_says_so() -> None:
     record = replace(RECORD, direction=Direction.INBOUND, disposition=Disposition.ANSWERED, agent=None)
-    body = payload(HookEvent.END, "d1", Clock().utc_now(), record, campaign="spring", lead_name=None)
+    body = payload(HookEvent.END, "d1", Clock().utc_now(), record, campaign="spring", lead=None)
     call = json.loads(body)["call"]
     assert (call["direction"], call["disposition"], call["agent"], call["ended_at"]) == (
         "inbound",
