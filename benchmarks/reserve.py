@@ -25,7 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from support import percentile, print_table, write_results
+from support import cpu_seconds, percentile, print_table, write_results
 
 from stasis_dialer.core.lead_options import LeadList, LeadOrder
 from stasis_dialer.core.model import Campaign, CampaignStatus
@@ -61,6 +61,9 @@ class Measured:
     p95_ms: float
     rows: float
     reserved: int
+    client_ms: float
+    server_ms: float
+    """CPU of this process and of MariaDB, for one reservation: it does not depend on what else the machine does."""
 
 
 @contextlib.contextmanager
@@ -124,8 +127,9 @@ async def rows_read(database: Database) -> int:
 class Reserver:
     """Reserves from one campaign, again and again."""
 
-    def __init__(self, store: Store, leads: int, rounds: int) -> None:
+    def __init__(self, store: Store, pid: int, leads: int, rounds: int) -> None:
         self._store = store
+        self._pid = pid
         self._leads = leads
         self._rounds = rounds
         self._ids = itertools.count(1)
@@ -133,6 +137,7 @@ class Reserver:
     async def measure(self, campaign: Campaign, kind: str, now: datetime = NOW, n: int = 100) -> Measured:
         """Reservations one after the other; the first is not counted."""
         await self._reserve(campaign, now, n)
+        client, server = time.process_time(), cpu_seconds(self._pid)
         took, reserved, before = [], 0, await rows_read(self._store.database)
         for _ in range(self._rounds):
             began = time.perf_counter()
@@ -140,7 +145,14 @@ class Reserver:
             took.append((time.perf_counter() - began) * 1000)
         read = await rows_read(self._store.database) - before
         return Measured(
-            self._leads, kind, median(took), percentile(took, 95), read / self._rounds, round(reserved / self._rounds)
+            self._leads,
+            kind,
+            median(took),
+            percentile(took, 95),
+            read / self._rounds,
+            round(reserved / self._rounds),
+            (time.process_time() - client) * 1000 / self._rounds,
+            (cpu_seconds(self._pid) - server) * 1000 / self._rounds,
         )
 
     async def _reserve(self, campaign: Campaign, now: datetime, n: int) -> int:
@@ -184,7 +196,8 @@ async def one_size(maria: MariaDB, leads: int, rounds: int) -> tuple[list[Measur
         began = time.monotonic()
         await fill(store.database, campaign.id, leads)
         filled = time.monotonic() - began
-        reserver = Reserver(store, leads, rounds)
+        assert maria.process.pid is not None
+        reserver = Reserver(store, maria.process.pid, leads, rounds)
         found = []
         for order in LeadOrder:
             found.append(await reserver.measure(replace(campaign, leads=LeadList(order)), f"order={order}"))
@@ -193,6 +206,10 @@ async def one_size(maria: MariaDB, leads: int, rounds: int) -> tuple[list[Measur
         async with old_snapshot(url):
             found.append(await reserver.measure(campaign, "snapshot", NOW))
             found.append(await reserver.measure(campaign, "snapshot, later", NOW))
+        began = time.monotonic()
+        counts = await store.explain.campaign(campaign, NOW)
+        explained = time.monotonic() - began
+        print(f"{leads:,} leads by gate in {explained:.2f} s: {', '.join(f'{c.gate} {c.leads:,}' for c in counts)}")
     maria.drop_database(f"reserve_{leads}")
     return found, filled
 
@@ -216,11 +233,12 @@ def main() -> None:
         row: list[Any] = [kind]
         for leads in options.leads:
             one = by_key[leads, kind]
-            row += [f"{one.median_ms:.1f}", f"{one.p95_ms:.1f}", f"{one.rows:,.0f}", one.reserved]
+            cpu = f"{one.server_ms:.0f}+{one.client_ms:.0f}"
+            row += [f"{one.median_ms:.0f}", cpu, f"{one.rows:,.0f}", one.reserved]
         rows.append(row)
     columns = ["reservation of 100"]
     for leads in options.leads:
-        columns += [f"{leads:,}: ms", "p95", "rows", "leads"]
+        columns += [f"{leads:,}: ms", "CPU ms", "rows", "leads"]
     print_table(columns, rows)
     facts = {
         "machine": platform.platform(),

@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 import click
 
-from stasis_dialer.cli.campaign import name_or_id
-from stasis_dialer.cli.context import Context, actor_name, command, pass_context
+from stasis_dialer.cli.context import Context, actor_name, command, name_or_id, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import ConnectMode
 from stasis_dialer.core.transfer import ACTIONS

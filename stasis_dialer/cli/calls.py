@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from stasis_dialer.cli.campaign import name_or_id
-from stasis_dialer.cli.context import Context, actor_name, command, pass_context
+from stasis_dialer.cli.context import Context, actor_name, command, name_or_id, pass_context
 from stasis_dialer.cli.exporting import export_calls
 from stasis_dialer.cli.list_options import counting, kind_option
 from stasis_dialer.cli.render import json_option, show_list, show_one

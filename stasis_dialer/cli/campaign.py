@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import click
 
+from stasis_dialer.cli import explaining
 from stasis_dialer.cli.campaign_changes import (
     as_campaign,
     differences,
@@ -18,7 +18,7 @@ from stasis_dialer.cli.campaign_changes import (
     read_pairs,
     with_groups_filled,
 )
-from stasis_dialer.cli.context import Context, actor_name, command, pass_context
+from stasis_dialer.cli.context import Context, actor_name, command, name_or_id, pass_context
 from stasis_dialer.cli.reasons import meaning
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import RISKY_MODES, Campaign, CampaignStatus, DialMode
@@ -243,43 +243,7 @@ async def metrics(context: Context, name: str, hours: float, as_json: bool) -> N
     show_one(row, as_json)
 
 
-@campaign.command()
-@click.argument("name")
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many decisions.")
-@json_option
-@pass_context
-@command
-async def explain(context: Context, name: str, limit: int, as_json: bool) -> None:
-    """Why a campaign dials, or not: the last pacing decisions that changed anything, with their inputs.
-
-    \b
-    Example: stasis-dialer campaign explain spring --limit 20
-    """
-    async with context.store() as store:
-        stored = await store.campaigns.get(name_or_id(name))
-        decisions = await store.decisions.latest(stored.campaign.id, limit)
-    rows = [
-        {
-            "at": decision.decided_at,
-            "reason": decision.inputs.get("reason"),
-            **({"meaning": meaning(decision.inputs.get("reason"))} if as_json else {}),
-            "wanted": decision.wanted,
-            "reserved": decision.reserved,
-            "cancelled": decision.inputs.get("cancel"),
-            "inputs": _inputs(decision.inputs, as_json),
-        }
-        for decision in decisions
-    ]
-    show_list(rows, as_json, "no decisions yet: the dialer has not looked at this campaign")
-    if not as_json:
-        for reason in dict.fromkeys(row["reason"] for row in rows):
-            click.echo(f"{reason}: {meaning(reason)}")
-
-
-def _inputs(inputs: Mapping[str, Any], as_json: bool) -> Any:
-    """What a decision was made from: an object for programs, a line for people."""
-    numbers = {key: value for key, value in inputs.items() if key not in ("reason", "cancel")}
-    return numbers if as_json else " ".join(f"{key}={value:.4g}" for key, value in numbers.items())
+campaign.add_command(explaining.explain_campaign)
 
 
 async def _set_status(context: Context, name: str, status: CampaignStatus) -> None:
@@ -303,11 +267,6 @@ def _check_may_dial(context: Context, campaign: Campaign) -> None:
     unknown = [name for name in campaign.trunks if name not in known]
     if unknown:
         raise Refused(f"unknown trunk: trunk={unknown[0]}; the configuration has {', '.join(known)}")
-
-
-def name_or_id(text: str) -> int | str:
-    """A campaign's id when only digits were given, else its name."""
-    return int(text) if text.isdecimal() and len(text) < 10 else text
 
 
 def _brief(stored: StoredCampaign) -> dict[str, Any]:

@@ -99,6 +99,11 @@ def command(work: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
     return run
 
 
+def name_or_id(text: str) -> int | str:
+    """A campaign's id when only digits were given, else its name."""
+    return int(text) if text.isdecimal() and len(text) < 10 else text
+
+
 def actor_name() -> str:
     """Who gives the command, for the audit trail."""
     try:

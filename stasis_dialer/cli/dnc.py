@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 import phonenumbers
 
-from stasis_dialer.cli.campaign import name_or_id
-from stasis_dialer.cli.context import Context, command, pass_context
+from stasis_dialer.cli.context import Context, command, name_or_id, pass_context
 from stasis_dialer.cli.importing import import_registry
 from stasis_dialer.cli.list_options import ListOptions, list_options, progress
 from stasis_dialer.cli.render import json_option, show_list, show_one

@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from stasis_dialer.cli import lead_rules
-from stasis_dialer.cli.campaign import name_or_id
-from stasis_dialer.cli.context import Context, actor_name, command, pass_context
+from stasis_dialer.cli import explaining, lead_rules
+from stasis_dialer.cli.context import Context, actor_name, command, name_or_id, pass_context
 from stasis_dialer.cli.exporting import export_leads
 from stasis_dialer.cli.importing import Summary, import_list
 from stasis_dialer.cli.list_options import ListOptions, counting, kind_option, list_options, progress
@@ -34,6 +33,7 @@ def leads() -> None:
 
 
 leads.add_command(lead_rules.callback)
+leads.add_command(explaining.explain_lead)
 
 
 @leads.command("import")

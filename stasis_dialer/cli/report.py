@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from stasis_dialer.cli.campaign import name_or_id
-from stasis_dialer.cli.context import Context, command, pass_context
+from stasis_dialer.cli.context import Context, command, name_or_id, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.compliance import (
     LARGE_CALLER_A_MONTH,

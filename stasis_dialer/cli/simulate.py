@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from stasis_dialer.cli.campaign import name_or_id
-from stasis_dialer.cli.context import Context, pass_context
+from stasis_dialer.cli.context import Context, name_or_id, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.errors import Refused
 from stasis_dialer.simulate import BUILT_IN, Scenario, Summary, built_in, load_scenario

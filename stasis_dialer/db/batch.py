@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from stasis_dialer.core import law
-from stasis_dialer.core.gates import Case, Phone
 from stasis_dialer.core.model import CallStatus, Campaign, Lead, LeadStatus, Reservation
-from stasis_dialer.core.settling import Settled, phones_in_turn, read_phone, settle
+from stasis_dialer.core.settling import Settled, settle
 from stasis_dialer.core.zones import NOWHERE, ON_AGENDA, zone_by_code
 from stasis_dialer.db import reservation_sql as sql
 from stasis_dialer.db.agenda import Callback, due_callbacks, made, put_off
 from stasis_dialer.db.candidates import Found
+from stasis_dialer.db.cases import CaseReader
 from stasis_dialer.db.clock import LegacyClock, utc_text
 from stasis_dialer.db.database import Statements, placeholders
-from stasis_dialer.db.number_facts import calls_of_leads, known_phones, more_phones
 from stasis_dialer.db.rows import lead_from
 
 
@@ -52,6 +51,7 @@ class Batch:
         app: str,
         lease_seconds: float,
         holidays: law.Holidays,
+        to_number: Callable[[str], str],
     ) -> None:
         self.stamp = clock.text(now) or ""
         self.reserved = Reserved()
@@ -66,7 +66,7 @@ class Batch:
         self._holidays = holidays
         self._seen: set[int] = set()
         self._zones: dict[str | None, bool] = {None: True, NOWHERE: True, ON_AGENDA: False}
-        self._phones: dict[str, Phone] = {}
+        self._cases = CaseReader(statements, clock, campaign, holidays, now, to_number)
         self._taken: list[tuple[Reservation, Settled]] = []
         self._refused: list[tuple[Lead, str]] = []
         self._put_off: list[tuple[Lead, Settled]] = []
@@ -84,13 +84,11 @@ class Batch:
             self._zones[code] = law.ruling(self._campaign.law, zone, self._holidays, self._now).is_open
         return self._zones[code]
 
-    async def keep_promises(
-        self, n: int, agents: Collection[str], to_number: Callable[[str], str], new_call_id: Callable[[], str]
-    ) -> None:
+    async def keep_promises(self, n: int, agents: Collection[str], new_call_id: Callable[[], str]) -> None:
         """Take the callbacks that are due."""
         due = await due_callbacks(self._statements, self._campaign.id, self._now, agents, n)
         promises = {one.lead_id: one for one in due}
-        await self.settle(promises, to_number, new_call_id, n)
+        await self.settle(promises, new_call_id, n)
         kept = {one.lead.id: one.call_id for one, _ in self._taken}
         made(self._statements, [(one, kept[one.lead_id]) for one in due if one.lead_id in kept])
         for lead, settled in self._put_off:
@@ -101,7 +99,6 @@ class Batch:
     async def settle(
         self,
         found: Mapping[int, Found | Callback],
-        to_number: Callable[[str], str],
         new_call_id: Callable[[], str],
         at_most: int,
     ) -> int:
@@ -110,18 +107,9 @@ class Batch:
         if not found:
             return 0
         locked = await self._locked(found, at_most)
-        turns = {lead.id: [(i, read_phone(text, to_number)) for i, text in phones_in_turn(lead)] for lead in locked}
-        await self._learn([phone for phones in turns.values() for _, phone in phones])
-        wants_calls = self._campaign.retry.calls_per_lead > 0
-        called = (
-            await calls_of_leads(self._statements, self._clock, [lead.id for lead in locked], self._now)
-            if wants_calls
-            else {}
-        )
-        for lead in locked:
-            phones = [(i, self._phones.get(phone.number, phone)) for i, phone in turns[lead.id]]
-            case = Case(self._campaign, lead, holidays=self._holidays, lead_called_at=called.get(lead.id, ()))
-            settled = settle(case, phones, self._now)
+        for case, phones in await self._cases.read(locked):
+            lead = case.lead
+            settled = settle(case, self._cases.known(phones), self._now)
             self._note(lead, settled, new_call_id)
             where = found[lead.id]
             if isinstance(where, Found) and (settled.case or settled.closed or settled.is_put_off):
@@ -132,31 +120,15 @@ class Batch:
         ids = list(found)
         rows = await self._statements.rows(sql.LOCK.format(ids=placeholders(ids)), *ids, self._campaign.id, at_most)
         leads = {row[0]: lead_from(row, self._clock) for row in rows}
-        for lead_id, phones in (await more_phones(self._statements, list(leads))).items():
-            leads[lead_id] = replace(leads[lead_id], more_phones=phones)
         for lead_id, where in found.items():
             if isinstance(where, Callback) and lead_id in leads:
                 leads[lead_id] = replace(leads[lead_id], callback_at=where.due_at, callback_agent=where.agent)
         return [leads[lead_id] for lead_id in ids if lead_id in leads]
 
-    async def _learn(self, phones: Sequence[Phone]) -> None:
-        new = [phone for phone in phones if phone.number and phone.number not in self._phones]
-        retry = self._campaign.retry
-        known = await known_phones(
-            self._statements,
-            self._clock,
-            new,
-            self._campaign.id,
-            self._now,
-            are_calls_wanted=retry.calls_per_number > 0
-            or any(phone.zone and law.calls_a_day(self._campaign.law, phone.zone) for phone in new),
-        )
-        self._phones.update(known)
-
     def _note(self, lead: Lead, settled: Settled, new_call_id: Callable[[], str]) -> None:
         if settled.case is not None:
             phone = settled.case.phone
-            self._phones[phone.number] = replace(phone, called_at=(*phone.called_at, self._now))
+            self._cases.called(phone)
             taken = replace(
                 lead,
                 attempts=lead.attempts + 1,

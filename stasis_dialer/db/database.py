@@ -197,13 +197,16 @@ class Database:
 
         await self.run(nothing)
 
-    async def run(self, work: Callable[[Statements], Awaitable[T]], *, may_repeat: bool = False) -> T:
+    async def run(
+        self, work: Callable[[Statements], Awaitable[T]], *, may_repeat: bool = False, seconds: float | None = None
+    ) -> T:
         """Run `work` in one transaction and commit it; `work` may be called again after a rollback.
 
-        `may_repeat`: also when the commit's answer was lost, because a second time changes nothing more.
+        `may_repeat`: also when the commit's answer was lost, because a second time changes nothing more. `seconds`: how
+        long it may take, where that is longer than usual.
         Raises: DatabaseUnavailable; whatever `work` raises, after a rollback.
         """
-        return await self._retried(lambda phase: self._run_once(work, phase), may_repeat)
+        return await self._retried(lambda phase: self._run_once(work, phase), may_repeat, seconds)
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[Statements]:
@@ -284,12 +287,14 @@ class Database:
             else:
                 pooled.invalidate()
 
-    async def _retried(self, once: Callable[[_Phase], Awaitable[T]], may_repeat: bool = False) -> T:
+    async def _retried(
+        self, once: Callable[[_Phase], Awaitable[T]], may_repeat: bool = False, seconds: float | None = None
+    ) -> T:
         deadlocks = losses = 0
         while True:
             phase = _Phase()
             try:
-                async with asyncio.timeout(self._statement_timeout):
+                async with asyncio.timeout(self._statement_timeout if seconds is None else seconds):
                     return await once(phase)
             except (DriverError, DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
                 cause = _cause(error)

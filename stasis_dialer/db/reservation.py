@@ -79,9 +79,9 @@ class Reservations:
         batches: list[Batch] = []
 
         async def take(statements: Statements) -> Reserved:
-            batch = Batch(self._database.clock, statements, campaign, now, app, lease_seconds, self.holidays)
+            batch = Batch(self._database.clock, statements, campaign, now, app, lease_seconds, self.holidays, to_number)
             batches[:] = [batch]
-            await batch.keep_promises(n, agents, to_number, new_call_id)
+            await batch.keep_promises(n, agents, new_call_id)
             window = 1
             for _round in range(MAX_ROUNDS):
                 wanted = n - len(batch.reserved.reservations)
@@ -90,7 +90,7 @@ class Reservations:
                 found = await self._candidates.find(
                     statements, campaign, batch.stamp, wanted * window, batch.is_zone_open, batch.seen
                 )
-                locked = await batch.settle({one.id: one for one in found}, to_number, new_call_id, wanted)
+                locked = await batch.settle({one.id: one for one in found}, new_call_id, wanted)
                 if len(found) < wanted * window:
                     break
                 window = 1 if locked else window * 4  # others hold what comes first: look past them

@@ -15,6 +15,7 @@ from stasis_dialer.db.campaigns import Campaigns
 from stasis_dialer.db.database import Database
 from stasis_dialer.db.decisions import PacingDecisions
 from stasis_dialer.db.dnc import DoNotCallList
+from stasis_dialer.db.explain import Explain
 from stasis_dialer.db.exports import Exports
 from stasis_dialer.db.history import History
 from stasis_dialer.db.imports import LeadImports
@@ -37,6 +38,7 @@ class Store:
         self.agents = Agents(database)
         self.dnc = DoNotCallList(database)
         self.agenda = Agenda(database)
+        self.explain = Explain(database, self.leads.holidays)
         self.audit = Audit(database)
         self.pins = Pins(database)
         self.by_hand = ByHand(database)

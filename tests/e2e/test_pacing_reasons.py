@@ -6,7 +6,7 @@ from tests.e2e.support import Dialer, Stage, wait_for
 
 def reasons(dialer: Dialer, campaign: str) -> list[str]:
     """The words of `campaign explain`, the newest first."""
-    return [row["reason"] for row in dialer.cli("campaign", "explain", campaign, "--json").json]
+    return [row["reason"] for row in dialer.cli("campaign", "explain", campaign, "--json").json["decisions"]]
 
 
 def wait_reason(dialer: Dialer, campaign: str, reason: str) -> None:
@@ -36,7 +36,8 @@ def test_given_a_campaign_that_does_not_dial_when_asked_then_the_command_line_sa
     dialer.log_in("1001")
     wait_reason_among(dialer, "spring", "cap_reached")
     assert "the abandonment cap is reached" in dialer.cli("campaign", "explain", "spring").out
-    (row, *_) = [row for row in dialer.cli("campaign", "explain", "spring", "--json").json if row["wanted"]]
+    decisions = dialer.cli("campaign", "explain", "spring", "--json").json["decisions"]
+    (row, *_) = [row for row in decisions if row["wanted"]]
     assert (row["wanted"], row["inputs"]["lines"], row["inputs"]["agents_ready"]) == (1, 1.0, 1.0)
     ledger.set_status(campaign, "paused")
     ledger.wait_quiet()

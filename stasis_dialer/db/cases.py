@@ -1,0 +1,82 @@
+"""Leads as cases for the gates: everything in the database that decides whether each may be called.
+
+The reservation and whoever explains read through here, so that both see the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from stasis_dialer.core import law
+from stasis_dialer.core.gates import Case, Phone
+from stasis_dialer.core.model import Campaign, Lead
+from stasis_dialer.core.settling import phones_in_turn, read_phone
+from stasis_dialer.db.clock import LegacyClock
+from stasis_dialer.db.database import Statements
+from stasis_dialer.db.number_facts import calls_of_leads, known_phones, more_phones
+
+Phones = list[tuple[int, Phone]]
+"""A lead's phones with their places, in their turn."""
+
+
+class CaseReader:
+    """Reads leads' cases within one transaction; what it knows of a number it does not ask again."""
+
+    def __init__(
+        self,
+        statements: Statements,
+        clock: LegacyClock,
+        campaign: Campaign,
+        holidays: law.Holidays,
+        now: datetime,
+        to_number: Callable[[str], str],
+    ) -> None:
+        self._statements = statements
+        self._clock = clock
+        self._campaign = campaign
+        self._holidays = holidays
+        self._now = now
+        self._to_number = to_number
+        self._known: dict[str, Phone] = {}
+
+    async def read(self, leads: Sequence[Lead]) -> list[tuple[Case, Phones]]:
+        """Each lead's case without a phone, and its phones. Numbers may be known better when they are asked for."""
+        whole = await self._with_phones(leads)
+        turns = {lead.id: self._phones(lead) for lead in whole}
+        await self._learn([phone for phones in turns.values() for _, phone in phones])
+        ids = [lead.id for lead in whole] if self._campaign.retry.calls_per_lead else []
+        called = await calls_of_leads(self._statements, self._clock, ids, self._now)
+        return [
+            (
+                Case(self._campaign, lead, holidays=self._holidays, lead_called_at=called.get(lead.id, ())),
+                turns[lead.id],
+            )
+            for lead in whole
+        ]
+
+    def known(self, phones: Phones) -> Phones:
+        """The phones with what is known of them by now, this transaction's own calls included."""
+        return [(index, self._known.get(phone.number, phone)) for index, phone in phones]
+
+    def called(self, phone: Phone) -> None:
+        """A call to this number is being written."""
+        self._known[phone.number] = replace(phone, called_at=(*phone.called_at, self._now))
+
+    def _phones(self, lead: Lead) -> Phones:
+        return [(index, read_phone(text, self._to_number)) for index, text in phones_in_turn(lead)]
+
+    async def _with_phones(self, leads: Sequence[Lead]) -> list[Lead]:
+        more = await more_phones(self._statements, [lead.id for lead in leads])
+        return [replace(lead, more_phones=more[lead.id]) if lead.id in more else lead for lead in leads]
+
+    async def _learn(self, phones: Sequence[Phone]) -> None:
+        new = [phone for phone in phones if phone.number and phone.number not in self._known]
+        is_limited = self._campaign.retry.calls_per_number > 0 or any(
+            phone.zone and law.calls_a_day(self._campaign.law, phone.zone) for phone in new
+        )
+        known = await known_phones(
+            self._statements, self._clock, new, self._campaign.id, self._now, are_calls_wanted=is_limited
+        )
+        self._known.update(known)
