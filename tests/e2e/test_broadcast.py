@@ -14,7 +14,7 @@ SHORT, LONG = "sound:beep", "sound:demo-congrats"
 OPTIONS = Broadcast(
     LONG, agent_digit="1", opt_out_digit="9", callback_digit="2", opt_out_media=SHORT, callback_media=SHORT
 )
-"""Every key is answered: the lab's carrier may keep the channel of a callee who is hung up while the key still sounds."""
+"""Every key is answered: the lab may keep the channel of a callee who is hung up while the key still sounds."""
 PEOPLE = [number(Fate.HUMAN, serial=serial) for serial in range(40, 46)]
 MACHINE = number(Fate.MACHINE, serial=46)
 
