@@ -41,6 +41,7 @@ from stasis_dialer.engine.gate import NumberGate
 from stasis_dialer.engine.ids import Ids
 from stasis_dialer.engine.inbound import Inbound
 from stasis_dialer.engine.journal import Journal
+from stasis_dialer.engine.key_repeats import KeyRepeats
 from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.lead_keeper import LeadKeeper
 from stasis_dialer.engine.members import Members
@@ -207,6 +208,7 @@ class Service:
             settings.engine.lease_seconds,
         )
         self._keeper = LeadKeeper(self.clock, self._book, self._desk, stores.leads, stores.agenda)
+        self._key_repeats = KeyRepeats()
         self._entries = Entries(
             transport, self._desk, stores.pins, guard, reasons, self._inbound, self._hand, app, self._leg_gone
         )
@@ -376,6 +378,8 @@ class Service:
 
     def heard(self, event: Any) -> None:
         """One event of Asterisk."""
+        if isinstance(event, ChannelDtmfReceived) and self._key_repeats.is_repeat(event):
+            return
         heard = translate(event)
         if heard is None:
             return

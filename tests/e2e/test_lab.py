@@ -242,7 +242,7 @@ def test_given_a_dialer_when_an_agent_dials_in_then_it_knows_who_by_the_endpoint
     finally:
         listener.close()
 
-    assert start["args"] == ["agent-login", "1004"]
+    assert start["args"][:2] == ["agent-login", "1004"]
 
 
 def test_given_a_number_when_an_agent_types_it_then_it_is_not_dialled(empty_pbx: Lab, carrier: Carrier) -> None:
