@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Test processes at once, each with a lab of its own; JOBS=0 runs them one after the other, with a debugger if wanted.
+JOBS ?= 2
 
 .PHONY: help stories demo test lint unit servers bench soak clean
 
@@ -35,10 +37,10 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/python -m pytest -q tests/unit tests/property tests/engine
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests/unit tests/property tests/engine
 
 servers: $(READY)
-	$(BIN)/python -m pytest -q tests/contract tests/e2e
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/contract tests/e2e
 
 soak: $(READY)
 	$(BIN)/python benchmarks/soak.py

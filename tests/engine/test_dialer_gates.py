@@ -316,7 +316,7 @@ def test_given_a_mode_that_may_abandon_and_no_message_then_nothing_is_dialled_an
     on_the_floor(story)
 
 
-@pytest.mark.parametrize("mode", [*RISKY_MODES, DialMode.PROGRESSIVE], ids=str)
+@pytest.mark.parametrize("mode", [*sorted(RISKY_MODES), DialMode.PROGRESSIVE], ids=str)
 def test_given_nobody_at_work_then_every_mode_says_so(mode: DialMode) -> None:
     async def story(floor: Floor) -> None:
         campaign = await floor.campaign(leads=5, mode=mode, safe_harbour_media="sound:sorry")
