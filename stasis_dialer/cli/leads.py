@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from stasis_dialer.cli import explaining, lead_rules
+from stasis_dialer.cli import explaining, lead_rules, person
 from stasis_dialer.cli.context import Context, actor_name, command, name_or_id, pass_context
 from stasis_dialer.cli.exporting import export_leads
 from stasis_dialer.cli.importing import Summary, import_list
@@ -34,6 +34,7 @@ def leads() -> None:
 
 leads.add_command(lead_rules.callback)
 leads.add_command(explaining.explain_lead)
+leads.add_command(person.erase)
 
 
 @leads.command("import")
@@ -99,23 +100,46 @@ async def list_(context: Context, name: str | None, status: str | None, limit: i
 
 
 @leads.command()
-@click.argument("target", metavar="FILE")
+@click.argument("target", metavar="[FILE]", required=False)
 @click.option("--campaign", "name", help="Name or id of the campaign.")
 @click.option("--status", type=click.Choice([str(status) for status in LeadStatus]))
 @click.option("--result", help="Only leads with this result.")
 @kind_option
+@person.number_option
+@person.region_option
+@click.option("--json", "as_json", is_flag=True, help="With --number: print JSON.")
 @pass_context
 @command
 async def export(
-    context: Context, target: str, name: str | None, status: str | None, result: str | None, kind: str | None
+    context: Context,
+    target: str | None,
+    name: str | None,
+    status: str | None,
+    result: str | None,
+    kind: str | None,
+    number: str | None,
+    region: str,
+    as_json: bool,
 ) -> None:
     """Write leads to FILE, as CSV or XLSX by its name, or CSV to standard output for `-`.
 
     Every attribute has a column of its own; `leads import` reads the file again. No cell is a formula.
 
+    With --number: everything that is held on whoever has this number, as a person may ask for (LGPD); as JSON into
+    FILE, or shown.
+
     \b
-    Example: stasis-dialer leads export spring.xlsx --campaign spring --status failed
+    Examples:
+      stasis-dialer leads export spring.xlsx --campaign spring --status failed
+      stasis-dialer leads export ana.json --number "(11) 98765-4321"
     """
+    if number is not None:
+        if name or status or result or kind:
+            raise click.UsageError("--number is for one person: it takes FILE, --region and --json alone")
+        await person.export(context, number, region, target, as_json)
+        return
+    if target is None or as_json:
+        raise click.UsageError("give FILE, or --number")
     async with context.store() as store:
         campaign_id = (await store.campaigns.get(name_or_id(name))).campaign.id if name else None
         which = LeadFilter(campaign_id, LeadStatus(status) if status else None, result)

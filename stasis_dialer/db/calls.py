@@ -51,7 +51,9 @@ _IS_ENDED: Final = f"{_STORED}status = 'finished'"
 
 def _upsert(guard: str) -> str:
     def new(column: str) -> str:
-        """What an agent said stays, even when the call's own record has not heard of it."""
+        """What an agent said stays, even when the call's own record has not heard of it; an erased number, too."""
+        if column == "destination_extension":
+            return f"IF({_STORED}{column} = '', '', VALUES({column}))"
         kept = f"COALESCE(VALUES({column}), {_STORED}{column})"
         return kept if column in ("agent_disposition", "callback_at") else f"VALUES({column})"
 

@@ -20,6 +20,7 @@ from stasis_dialer.db.exports import Exports
 from stasis_dialer.db.history import History
 from stasis_dialer.db.imports import LeadImports
 from stasis_dialer.db.leads import Leads
+from stasis_dialer.db.persons import Persons
 from stasis_dialer.db.pins import Pins
 from stasis_dialer.db.reports import Reports
 from stasis_dialer.errors import DatabaseUnavailable
@@ -40,6 +41,7 @@ class Store:
         self.agenda = Agenda(database)
         self.explain = Explain(database, self.leads.holidays)
         self.audit = Audit(database)
+        self.persons = Persons(database)
         self.pins = Pins(database)
         self.by_hand = ByHand(database)
         self.decisions = PacingDecisions(database)

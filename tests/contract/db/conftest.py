@@ -5,10 +5,15 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from click.testing import CliRunner, Result
+from sqlalchemy import make_url
 
+from stasis_dialer.cli.main import main
 from stasis_dialer.core.lead_options import Law, LawPack, Retry
 from stasis_dialer.core.model import Campaign, CampaignStatus, Lead
 from stasis_dialer.db import schema
@@ -18,6 +23,7 @@ from stasis_dialer.db.leads import NewLead
 from stasis_dialer.db.store import Store
 from stasis_dialer.db.tables import Base
 from stasis_dialer.errors import NumberRefused
+from tests.contract.db.commands import Command
 from tests.fakes.database import MemoryStore
 
 NOW = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
@@ -101,6 +107,32 @@ async def begin(store: AnyStore) -> Story:
     plain = Campaign(0, "Natal", CampaignStatus.ACTIVE, law=Law(LawPack.OFF), retry=Retry(calls_per_number=0))
     stored = await store.campaigns.create(plain, "tests", NOW)
     return Story(store, stored.campaign)
+
+
+@pytest.fixture
+def stasis(mariadb: Store, upgraded_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Command:
+    """A command on the test's database. Each runs in a loop of its own, as on the command line.
+
+    Words may hold `{}`: the test's folder. Asterisk is the lab's, whether the command asks for it or not.
+    """
+    url = make_url(upgraded_url)
+    config = tmp_path / "config.yaml"
+    lab = request.getfixturevalue("lab")
+    settings = yaml.safe_load(Path("config.yaml").read_text())
+    settings["database"] |= {"url": url.set(password=None).render_as_string(), "legacy_timezone": "America/Sao_Paulo"}
+    settings["ari"] |= {"url": lab.pbx.ari_url, "user": lab.ari_user, "app": APP}
+    config.write_text(yaml.safe_dump(settings))
+    environment = {
+        "STASIS_DIALER_DATABASE_PASSWORD": url.password,
+        "STASIS_DIALER_ARI_PASSWORD": lab.ari_password,
+        "STASIS_DIALER_API_TOKEN": "x" * 24,
+    }
+
+    def run(*words: str, answer: str | None = None) -> Result:
+        given = ["--config", str(config), *(word.replace("{}", str(tmp_path)) for word in words)]
+        return CliRunner().invoke(main, given, env=environment, input=answer)
+
+    return run
 
 
 async def _empty(statements: Statements) -> None:

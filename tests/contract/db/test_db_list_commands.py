@@ -1,51 +1,19 @@
 """The commands that read and write lists, as their user types them, on MariaDB."""
 
 import csv
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from click.testing import CliRunner, Result
 from openpyxl import load_workbook
-from sqlalchemy import make_url
 
-from stasis_dialer.cli.main import main
-from stasis_dialer.db.store import Store
+from tests.contract.db.commands import DONE, REFUSED, Command, told
 
-DONE, REFUSED = 0, 1
 LIST = "nome;celular;cidade\nAna;11 98765-4321;Santos\nZé;123;Osasco\nBia;21987654321;Niterói\n"
 
-Command = Callable[..., Result]
 
-
-@pytest.fixture
-def stasis(mariadb: Store, upgraded_url: str, tmp_path: Path) -> Command:
-    """A command on the test's database. Each runs in a loop of its own, as on the command line."""
-    url = make_url(upgraded_url)
-    config = tmp_path / "config.yaml"
-    settings = yaml.safe_load(Path("config.yaml").read_text())
-    settings["database"]["url"] = url.set(password=None).render_as_string()
-    config.write_text(yaml.safe_dump(settings))
-    environment = {
-        "STASIS_DIALER_DATABASE_PASSWORD": url.password,
-        "STASIS_DIALER_ARI_PASSWORD": "x",
-        "STASIS_DIALER_API_TOKEN": "x" * 24,
-    }
+@pytest.fixture(autouse=True)
+def _a_list(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text(LIST)
-
-    def run(*words: str) -> Result:
-        given = ["--config", str(config), *(word.replace("{}", str(tmp_path)) for word in words)]
-        return CliRunner().invoke(main, given, env=environment)
-
-    return run
-
-
-def told(done: Result, code: int = DONE) -> Any:
-    assert done.exit_code == code, done.output
-    return json.loads(done.stdout)
 
 
 def test_a_list_is_imported_shown_and_exported(stasis: Command, tmp_path: Path) -> None:
