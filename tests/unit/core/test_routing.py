@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stasis_dialer.core.agent import Agent
@@ -195,6 +195,7 @@ def test_given_enough_agents_then_every_claim_has_one_whatever_the_weights(
     assert all(shares[c] >= claims[c - 1] for c in order)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=4), st.integers(1, 12), st.integers(0, 10**6))
 def test_in_the_long_run_the_shared_agents_follow_the_weights(weights: list[int], agents: int, seed: int) -> None:
     """Some agents are free at a time, and each is given to the campaign that the sharing names."""
