@@ -20,7 +20,7 @@ from stasis_dialer.engine.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-FORGET_FROM: Final = 1000
+FORGET_FROM: Final = 100
 FORGET_SHARE: Final = 4
 """Deadlines kept, and more for each live object, before old ones are forgotten: a call leaves 4, one hours ahead."""
 

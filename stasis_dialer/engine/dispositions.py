@@ -24,8 +24,9 @@ from stasis_dialer.engine.journal import Journal
 
 log = structlog.get_logger(__name__)
 
-KEPT_CALLS: Final = 2000
-"""Calls whose end is remembered for what is said of them in the work after it. More than any desk has agents."""
+KEPT_CALLS: Final = 500
+"""Calls whose end is remembered for what is said of them in the work after it: one for each agent of a large desk. Some
+4 KiB each; of those before them the call log tells."""
 
 
 class Hearer(Protocol):
