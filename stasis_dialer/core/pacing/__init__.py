@@ -43,7 +43,7 @@ class Pacer(Protocol):
     def restore(self, saved: Mapping[str, Any], at: float = 0.0, age: float = 0.0) -> None:
         """Go on from a snapshot that was taken `age` seconds before `at`, on this clock.
 
-        Raises: ValueError or KeyError when it is not a snapshot of this mode.
+        Raises: ValueError when it is spoilt; then the pacer is as it was.
         """
 
 

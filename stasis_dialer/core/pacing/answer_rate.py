@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from stasis_dialer.core.pacing.saved import number
+
 LOWEST: Final = 0.4
 HIGHEST: Final = 4.0
 PRIOR_ANSWERS: Final = 4.0
@@ -34,8 +36,7 @@ class AnswerRate:
         if seconds <= 0.0:
             return
         self._pace += (expected_rate - self._pace) * -math.expm1(-seconds / AVERAGE_SECONDS)
-        window = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, WINDOW_ANSWERS / max(self._pace, 1e-6)))
-        keep, keep_now = math.exp(-seconds / window), math.exp(-seconds / ALARM_SECONDS)
+        keep, keep_now = math.exp(-seconds / self._window()), math.exp(-seconds / ALARM_SECONDS)
         self._seen *= keep
         self._expected = self._expected * keep + expected_rate * seconds
         self._seen_now *= keep_now
@@ -59,9 +60,19 @@ class AnswerRate:
         return 1.0 / (self._seen + PRIOR_ANSWERS)
 
     def snapshot(self) -> dict[str, Any]:
-        """The pace only: what happened minutes ago says nothing after a restart."""
-        return {"pace": self._pace}
+        """The pace, and the while; the alarm's window is too short to be worth keeping."""
+        return {"pace": self._pace, "seen": self._seen, "expected": self._expected}
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from what was saved."""
-        self._pace = float(saved["pace"])
+    def restore(self, saved: dict[str, Any], age: float) -> None:
+        """Go on from what was saved so many seconds before: what happened minutes ago says less and less.
+
+        Raises: ValueError when it is spoilt.
+        """
+        self._pace = number(saved["pace"], "pace")
+        self._seen, self._expected = number(saved["seen"], "seen"), number(saved["expected"], "expected")
+        keep = math.exp(-age / self._window())
+        self._seen *= keep
+        self._expected *= keep
+
+    def _window(self) -> float:
+        return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, WINDOW_ANSWERS / max(self._pace, 1e-6)))

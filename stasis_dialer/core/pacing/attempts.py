@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from stasis_dialer.core.pacing.lifetable import Array, LifeTable, lognormal_shares
+from stasis_dialer.core.pacing.saved import flag, table
 
 STEP: Final = 0.5
 BINS: Final = 160
@@ -99,16 +100,15 @@ class Attempts:
     def restore(self, saved: dict[str, Any]) -> None:
         """Go on from what was saved.
 
-        Raises: ValueError when it has another shape.
+        Raises: ValueError when it has another shape, or is spoilt.
         """
         self.dialling.restore(saved["dialling"])
         self.ringing.restore(saved["ringing"])
         for name in ("people", "machines", "person_verdicts", "machine_verdicts"):
-            values = np.asarray(saved[name], dtype=float)
-            if values.shape != getattr(self, f"_{name}").shape or not (values >= 0.0).all():
-                raise ValueError(f"saved pacing of another shape: {name}")
-            setattr(self, f"_{name}", values)
-        self.machines_seen = bool(saved["machines_seen"])
+            setattr(self, f"_{name}", table(saved[name], name, getattr(self, f"_{name}").shape))
+        if not (self._person_verdicts.sum() > 0.0 and self._machine_verdicts.sum() > 0.0):
+            raise ValueError("a spoilt snapshot: there are no verdicts")
+        self.machines_seen = flag(saved["machines_seen"], "machines_seen")
 
 
 class Outlook:

@@ -13,6 +13,7 @@ from collections import deque
 from typing import Any, Final
 
 from stasis_dialer.core.pacing.messages import PacingLimits
+from stasis_dialer.core.pacing.saved import LARGEST, flag, items, number
 
 AIM: Final = 0.95
 """The share of the cap that is aimed at."""
@@ -40,6 +41,8 @@ LOSSES_TO_TRUST: Final = 2.0
 """It is whole when so many losses are earned, and half the volume of `SWING_SECONDS` more is known."""
 BURST: Final = 2.0
 """Losses come together, when all agents are taken: the budget swings as if each were so many."""
+MOST_SLICES: Final = 1000
+"""Of a saved window; one has some 120."""
 REPAYING: Final = 0.05
 """Theta over the budget, as a share of the aim."""
 
@@ -76,16 +79,22 @@ class Window:
         self.answered = self.abandoned = 0.0
 
     def slices(self, now: float) -> list[list[float]]:
-        """Age, answers and abandons of each slice."""
-        return [[round(now - at, 3), answered, abandoned] for at, answered, abandoned in self._kept]
+        """Age, answers and abandons of each slice; one that a clock gone back left in the future is of now."""
+        return [[max(0.0, now - at), answered, abandoned] for at, answered, abandoned in self._kept]
 
-    def restore(self, slices: list[list[float]], now: float) -> None:
-        """The slices as they were, their ages counted from now."""
+    def restore(self, slices: Any, now: float) -> None:
+        """The slices as they were, their ages counted from now.
+
+        Raises: ValueError when they are spoilt.
+        """
         self.clear()
-        for age, answered, abandoned in slices:
-            self._kept.append([now - float(age), float(answered), float(abandoned)])
-            self.answered += float(answered)
-            self.abandoned += float(abandoned)
+        for slice_ in items(slices, "window", MOST_SLICES):
+            age, answered, abandoned = items(slice_, "slice", 3, 3)
+            self._kept.append(
+                [now - number(age, "age"), number(answered, "answered", -LARGEST), number(abandoned, "abandoned")]
+            )
+            self.answered += self._kept[-1][1]
+            self.abandoned += self._kept[-1][2]
 
 
 class Budget:
@@ -187,9 +196,12 @@ class Budget:
         }
 
     def restore(self, saved: dict[str, Any], now: float) -> None:
-        """Go on from what was saved, `now` being the moment it was saved at on this clock."""
+        """Go on from what was saved, `now` being the moment it was saved at on this clock.
+
+        Raises: ValueError when it is spoilt.
+        """
         self._window.restore(saved["window"], now)
         self._hour.restore(saved["hour"], now)
-        self._recent, self._recent_at = float(saved["recent"]), now
-        self._correction = min(HIGHEST_CORRECTION, max(LOWEST_CORRECTION, float(saved["correction"])))
-        self.is_known = bool(saved["is_known"])
+        self._recent, self._recent_at = number(saved["recent"], "recent"), now
+        self._correction = number(saved["correction"], "correction", LOWEST_CORRECTION, HIGHEST_CORRECTION)
+        self.is_known = flag(saved["is_known"], "is_known")

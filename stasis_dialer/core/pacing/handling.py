@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from stasis_dialer.core.pacing.lifetable import Array, LifeTable, lognormal_shares
+from stasis_dialer.core.pacing.saved import number
 
 EDGES: Final[Array] = np.concatenate((np.arange(0.0, 12.0), np.geomspace(12.0, 14_400.0, 40)))
 """Seconds; narrow at first, where quick hang-ups and wrap-ups end."""
@@ -81,11 +82,14 @@ class Handling:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from what was saved."""
+        """Go on from what was saved.
+
+        Raises: ValueError when it is spoilt.
+        """
         self.talk.restore(saved["talk"])
         self.wrap_up.restore(saved["wrap_up"])
-        self._talks_ended = float(saved["talks_ended"])
-        self._wrap_ups_ended = float(saved["wrap_ups_ended"])
+        self._talks_ended = number(saved["talks_ended"], "talks_ended", 1e-3)
+        self._wrap_ups_ended = number(saved["wrap_ups_ended"], "wrap_ups_ended")
 
 
 def _cumulative(hazard: Array) -> Array:

@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stasis_dialer.core.pacing.saved import number, table
+
 Array = NDArray[np.float64]
 
 LARGEST_HAZARD: Final = 0.98
@@ -74,8 +76,8 @@ class LifeTable:
         """
         if self._new:
             keep = (1.0 - 1.0 / self._memory) ** self._new
-            for table in (self._at_risk, self._ended, self._prior_risk, self._prior_ended):
-                table *= keep
+            for counts in (self._at_risk, self._ended, self._prior_risk, self._prior_ended):
+                counts *= keep
             self.finished *= keep
             self._new = 0
         risk = self._at_risk + self._prior_risk + self._still(ages)
@@ -101,23 +103,18 @@ class LifeTable:
             "at_risk": _plain(self._at_risk + self._prior_risk),
             "ended": [_plain(row) for row in self._ended + self._prior_ended],
             "finished": self.finished,
+            "new": self._new,
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go on from what was saved.
 
-        Raises: ValueError when it was saved by a table of another shape.
+        Raises: ValueError when it was saved by a table of another shape, or is spoilt.
         """
-        at_risk, ended = np.asarray(saved["at_risk"], dtype=float), np.asarray(saved["ended"], dtype=float)
-        if at_risk.shape != self._at_risk.shape or ended.shape != self._ended.shape:
-            raise ValueError("a life table of another shape")
-        if not (
-            np.isfinite(at_risk).all() and np.isfinite(ended).all() and (at_risk >= 0).all() and (ended >= 0).all()
-        ):
-            raise ValueError("a life table with impossible numbers")
-        self._at_risk, self._ended = at_risk, ended
-        self._prior_risk, self._prior_ended = np.zeros_like(at_risk), np.zeros_like(ended)
-        self.finished, self._new = float(saved["finished"]), 0
+        self._at_risk = table(saved["at_risk"], "at_risk", self._at_risk.shape)
+        self._ended = table(saved["ended"], "ended", self._ended.shape)
+        self._prior_risk, self._prior_ended = np.zeros_like(self._at_risk), np.zeros_like(self._ended)
+        self.finished, self._new = number(saved["finished"], "finished"), int(number(saved["new"], "new"))
 
 
 def _plain(values: Array) -> list[float]:

@@ -23,9 +23,10 @@ from stasis_dialer.core.pacing.ledger import Ledger
 from stasis_dialer.core.pacing.lifetable import Array
 from stasis_dialer.core.pacing.messages import PacingDecision, PacingEvent, PacingLimits, PacingView
 from stasis_dialer.core.pacing.room import CallRate, in_flight, room
+from stasis_dialer.core.pacing.saved import LARGEST, number
 from stasis_dialer.core.pacing.tables import Tables
 
-VERSION: Final = 1
+VERSION: Final = 2
 EXACT_AGENTS: Final = 12
 """Groups up to this size are computed exactly; larger ones by moments, which are within 2 % there."""
 EXACT_CALLS: Final = 150
@@ -40,8 +41,13 @@ UNKNOWN_PERSON_SHARE: Final = 0.8
 """The chance that an answer is a person, of one whose ringing was not seen."""
 LARGEST_CHANCE: Final = 0.98
 WAIT_PRIOR: Final = 10.0
+LONGEST_WAIT: Final = 10.0
+"""Seconds; nobody who asks for an agent is taken to wait longer."""
 GIVE_UP_FACTOR: Final = 0.25
 """A ringing call is given up when finding no agent is more likely than so many times theta."""
+CROWDED: Final = 2.0
+"""It is given up too when one of the calls in flight will find no agent with more than so many times theta. Its later
+answers are a free option only as long as they do not take the agents that younger calls were placed for."""
 
 
 class PredictivePacer:
@@ -110,7 +116,7 @@ class PredictivePacer:
     def _abandoned(self, event: PacingEvent) -> None:
         asked = self._asked.pop(event.attempt_id or "", None)
         if asked is not None and event.at >= asked:
-            self._waited = self._waited * 0.98 + min(event.at - asked, 10.0)
+            self._waited = self._waited * 0.98 + min(event.at - asked, LONGEST_WAIT)
             self._waits = self._waits * 0.98 + 1.0
         self._budget.abandoned(event.at)
 
@@ -139,7 +145,7 @@ class PredictivePacer:
             place, reason = min(one_each, most), "free_agents"
         if place >= most:
             reason = limit
-        cancel = self._given_up(view, near, theta)
+        cancel = self._given_up(view, near, crowd.risk(0, seats + 1), theta)
         inputs = {
             "theta": theta, "risk": risk, "risk_now": near, "seats": float(seats), "room": float(most),
             "agents_ready": float(view.agents_ready), "in_flight": float(in_flight(view)),
@@ -184,9 +190,10 @@ class PredictivePacer:
 
     # giving up
 
-    def _given_up(self, view: PacingView, near: float, theta: float) -> tuple[str, ...]:
-        """The calls that have rung the lawful time, when one that answers now would hardly find an agent."""
-        if not self._limits.may_cancel or near <= GIVE_UP_FACTOR * theta:
+    def _given_up(self, view: PacingView, near: float, loss: float, theta: float) -> tuple[str, ...]:
+        """The calls that have rung the lawful time, when one that answers now would hardly find an agent, or when
+        those in flight are so many that one of them may well find none."""
+        if not self._limits.may_cancel or (near <= GIVE_UP_FACTOR * theta and loss <= CROWDED * theta):
             return ()
         return self._long_ringing(view)
 
@@ -254,20 +261,26 @@ class PredictivePacer:
         }
 
     def restore(self, saved: Mapping[str, Any], at: float = 0.0, age: float = 0.0) -> None:
-        """Go on from a snapshot that was taken `age` seconds before `at`, on this clock; one of another version is
-        left alone.
+        """Go on from a snapshot that was taken `age` seconds before `at`, on this clock; one of another version, or
+        of another mode, is left alone.
 
-        Raises: ValueError, KeyError or TypeError when it is spoilt; then nothing of it is believed.
+        Raises: ValueError when it is spoilt; then nothing of it is believed, and the pacer is as it was.
         """
+        if not isinstance(saved, Mapping):
+            raise ValueError("a spoilt snapshot: it is no mapping")
         if saved.get("version") != VERSION:
             return
         attempts, handling = Attempts(), Handling(self._limits.average_call_time)
         answers, budget = AnswerRate(), Budget(self._limits)
-        attempts.restore(saved["attempts"])
-        handling.restore(saved["handling"])
-        answers.restore(saved["answers"])
-        budget.restore(saved["budget"], at - age)
-        waits, waited = float(saved["waits"]), float(saved["waited"])
+        try:
+            attempts.restore(saved["attempts"])
+            handling.restore(saved["handling"])
+            answers.restore(saved["answers"], number(age, "age"))
+            budget.restore(saved["budget"], number(at, "at", -LARGEST) - age)
+            waits = number(saved["waits"], "waits", 1e-3)
+            waited = number(saved["waited"], "waited", most=LONGEST_WAIT * waits)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a spoilt snapshot: {error!r}") from error
         self._waits, self._waited = waits, waited
         self._attempts, self._handling, self._answers, self._budget = attempts, handling, answers, budget
         self._ledger.attempts = attempts
