@@ -36,7 +36,8 @@ class AnswerRate:
         if seconds <= 0.0:
             return
         self._pace += (expected_rate - self._pace) * -math.expm1(-seconds / AVERAGE_SECONDS)
-        keep, keep_now = math.exp(-seconds / self._window()), math.exp(-seconds / ALARM_SECONDS)
+        window = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, WINDOW_ANSWERS / max(self._pace, 1e-6)))
+        keep, keep_now = math.exp(-seconds / window), math.exp(-seconds / ALARM_SECONDS)
         self._seen *= keep
         self._expected = self._expected * keep + expected_rate * seconds
         self._seen_now *= keep_now
@@ -70,9 +71,4 @@ class AnswerRate:
         """
         self._pace = number(saved["pace"], "pace")
         self._seen, self._expected = number(saved["seen"], "seen"), number(saved["expected"], "expected")
-        keep = math.exp(-age / self._window())
-        self._seen *= keep
-        self._expected *= keep
-
-    def _window(self) -> float:
-        return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, WINDOW_ANSWERS / max(self._pace, 1e-6)))
+        self.passed(age, 0.0)

@@ -67,7 +67,11 @@ class Window:
         self.abandoned += abandoned
 
     def forget(self, now: float) -> None:
-        """Let go of what is older than the window."""
+        """Let go of what is older than the window; what a clock gone back left in the future is of now."""
+        for slice_ in reversed(self._kept):
+            if slice_[0] <= now:
+                break
+            slice_[0] = now
         while self._kept and self._kept[0][0] <= now - self._seconds - self._slice:
             _, answered, abandoned = self._kept.popleft()
             self.answered -= answered

@@ -9,6 +9,7 @@ Source: docs/pacing.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -76,7 +77,9 @@ class PredictivePacer:
     # hearing
 
     def observe(self, event: PacingEvent) -> None:
-        """Learn from something that happened."""
+        """Learn from something that happened; an event without a time teaches nothing."""
+        if not math.isfinite(event.at):
+            return
         call, at = event.attempt_id or "", event.at
         match event.kind:
             case "placed":
@@ -289,4 +292,4 @@ class PredictivePacer:
 
 
 def _ages(since: Mapping[str, float], now: float) -> Array:
-    return np.maximum(now - np.fromiter(since.values(), float, len(since)), 0.0)
+    return np.fmax(now - np.fromiter(since.values(), float, len(since)), 0.0)

@@ -25,7 +25,9 @@ class CallRate:
         self._placed: deque[float] = deque()
 
     def placed(self, at: float) -> None:
-        """A call was placed."""
+        """A call was placed; one without a time says nothing."""
+        if not math.isfinite(at):
+            return
         if self._placed and at < self._placed[-1]:
             self._placed.clear()  # the clock went back: what it said before counts no more
         self._placed.append(at)

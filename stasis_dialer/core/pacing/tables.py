@@ -97,7 +97,7 @@ class Tables:
             ),
             float, dialling + ringing + talking + wrapping + judged,
         )  # fmt: skip
-        halves = np.maximum((view.now - since) * (1.0 / STEP), 0.0)
+        halves = np.fmax((view.now - since) * (1.0 / STEP), 0.0)  # one without a start has just begun
         places = np.minimum(halves, 1e6).astype(np.intp)
         a, b = dialling, dialling + ringing
         c, d = b + talking, b + talking + wrapping

@@ -1,6 +1,7 @@
 """Whatever is seen and heard: limits hold, more free agents never place fewer calls, nothing is changed or random."""
 
 import copy
+import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from stasis_dialer.core.pacing import PacingEvent, PacingLimits, PacingView, mak
 
 MODES = st.sampled_from(["progressive", "power", "legacy", "predictive"])
 NOW = 1000.0
+ODD = st.sampled_from([float("nan"), float("inf"), -float("inf"), -1e9, 1e9, -1.0, 1e300])
 LEARNERS = settings(max_examples=50)
 
 
@@ -63,11 +65,11 @@ def events(draw):
                 ]
             )
         ),
-        at=draw(st.floats(-100.0, NOW + 100.0)),
+        at=draw(st.floats(-100.0, NOW + 100.0) | ODD),
         attempt_id=draw(st.sampled_from([None, "r0", "r1", "d0", "d1", "x0", "other"])),
         outcome=draw(st.sampled_from([None, "busy", "failed", "no_answer", "machine", "cancelled", "human", "?"])),
-        age=draw(st.floats(0.0, 100.0)),
-        value=draw(st.floats(0.0, 5000.0)),
+        age=draw(st.floats(0.0, 100.0) | ODD),
+        value=draw(st.floats(0.0, 5000.0) | ODD),
     )  # fmt: skip
 
 
@@ -88,13 +90,42 @@ def test_limits_are_never_passed_whatever_was_heard(mode, bounds, story, view):
     if decision.place:
         assert decision.place <= min(view.max_channels, bounds.max_channels) - view.channels_in_use
         assert decision.place + in_flight <= bounds.max_lines_per_agent * view.agents_logged_in
-    if mode != "legacy":
-        assert decision.place <= max(1.0, bounds.calls_per_second)
+    assert decision.place <= max(1.0, bounds.calls_per_second)
     if view.agents_logged_in == 0:
         assert decision.place == 0
     for call in decision.cancel:
         assert bounds.may_cancel
         assert view.now - view.ringing_since[call] >= bounds.minimum_ring_seconds
+
+
+@settings(max_examples=30)
+@given(MODES, limits(), st.integers(1, 40), st.integers(0, 60), st.lists(st.floats(0.0, 3.0), min_size=5, max_size=30))
+def test_no_second_sees_more_calls_placed_than_allowed_and_no_moment_more_calls_than_lines(
+    mode, bounds, agents, channels, steps
+):
+    """Calls ring on, so that the lines fill; all are placed that the pacer asks for."""
+    pacer, now = make_pacer(mode, bounds), 0.0
+    placed, ringing = [], {}
+    span = 1.0 if bounds.calls_per_second >= 1.0 else 1.0 / bounds.calls_per_second
+    for step in steps:
+        now += step
+        decision = pacer.decide(
+            PacingView(
+                now=now, agents_logged_in=agents, agents_ready=agents, ringing_since=dict(ringing),
+                max_channels=channels, channels_in_use=len(ringing),
+            )
+        )  # fmt: skip
+        for call in decision.cancel:
+            del ringing[call]
+            pacer.observe(PacingEvent("result", now, call, "cancelled"))
+        for _ in range(decision.place):
+            placed.append(now)
+            ringing[f"c{len(placed)}"] = now
+            pacer.observe(PacingEvent("placed", now, f"c{len(placed)}"))
+        assert sum(1 for at in placed if at > now - span) <= max(1.0, bounds.calls_per_second)
+        assert not decision.place or len(ringing) <= min(
+            channels, bounds.max_channels, bounds.max_lines_per_agent * agents
+        )
 
 
 @LEARNERS
@@ -108,6 +139,14 @@ def test_more_ready_agents_never_place_fewer_calls(mode, bounds, story, view, mo
     elif view.agents_logged_in == 0:
         return
     assert told(mode, bounds, story).decide(changed).place >= fewer
+
+
+@LEARNERS
+@given(MODES, limits(), st.lists(events(), max_size=30), views())
+def test_nobody_at_work_places_nothing_whatever_else_is_seen(mode, bounds, story, view):
+    alone = copy.copy(view)
+    object.__setattr__(alone, "agents_logged_in", 0)
+    assert told(mode, bounds, story).decide(alone).place == 0
 
 
 @LEARNERS
@@ -146,17 +185,37 @@ def test_the_stage_of_a_call_changes_no_count(mode, bounds, view, data):
         assert inputs[0].get(name) == inputs[1].get(name)
 
 
-@settings(max_examples=15)
-@given(MODES, limits(), st.lists(st.tuples(st.lists(events(), max_size=5), views(agents=14)), max_size=12))
-def test_any_order_of_events_and_views_is_survived(mode, bounds, story):
+def shaken(view, jump, since):
+    """The view on a clock that jumped, one call and one talk with an impossible start."""
+    changed = copy.copy(view)
+    object.__setattr__(changed, "now", view.now + jump)
+    object.__setattr__(changed, "ringing_since", {**view.ringing_since, "odd": since})
+    object.__setattr__(changed, "talking_since", {**view.talking_since, "odd": since})
+    return changed
+
+
+@settings(max_examples=25)
+@given(
+    MODES,
+    limits(),
+    st.lists(
+        st.tuples(
+            st.lists(events(), max_size=5), views(agents=14), st.sampled_from([0.0, -7200.0, 86_400.0, 1e8, -5.0]), ODD
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+)
+def test_any_order_of_events_and_views_is_survived(mode, bounds, story, twice):
     pacer = make_pacer(mode, bounds)
-    for heard, view in story:
-        for event in heard:
+    for heard, view, jump, since in story:
+        for event in heard * (1 + twice):
             pacer.observe(event)
-        decision = pacer.decide(view)
+        decision = pacer.decide(shaken(view, jump, since))
         assert decision.place >= 0
         assert all(value == value and abs(value) != float("inf") for value in decision.inputs.values())
-    pacer.restore(pacer.snapshot())
+    saved = json.loads(json.dumps(pacer.snapshot(), allow_nan=False))
+    make_pacer(mode, bounds).restore(saved)
 
 
 @given(
