@@ -146,6 +146,17 @@ def test_a_restored_snapshot_decides_the_same(ready, busy, ringing, later):
     assert there.place == pytest.approx(here.place, rel=0.05, abs=1.0)
 
 
+@settings(max_examples=60)
+@given(st.integers(0, 30), st.integers(0, 14), st.integers(0, 30), st.integers(1, 12))
+def test_given_what_a_day_taught_more_ready_agents_never_place_fewer_calls(ready, busy, ringing, more):
+    placed = []
+    for agents in (ready, ready + more):
+        pacer = make_pacer("predictive", LIMITS)
+        pacer.restore(json.loads(learned()), at=1000.0)
+        placed.append(pacer.decide(view(1001.0, agents, busy, ringing)).place)
+    assert placed[1] >= placed[0]
+
+
 @pytest.mark.parametrize("mode", ["progressive", "power", "legacy"])
 def test_modes_that_learn_nothing_go_on_from_any_snapshot(mode):
     pacer, fresh = make_pacer(mode, LIMITS), make_pacer(mode, LIMITS)
