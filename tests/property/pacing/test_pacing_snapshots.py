@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stasis_dialer.core.pacing import PacingView, make_pacer
+from stasis_dialer.core.pacing import PacingEvent, PacingView, make_pacer
 from stasis_dialer.simulate import built_in, simulate_day
 
 WORLD = built_in("n20_p25").with_changes(hours=0.3)
@@ -155,6 +155,16 @@ def test_given_what_a_day_taught_more_ready_agents_never_place_fewer_calls(ready
         pacer.restore(json.loads(learned()), at=1000.0)
         placed.append(pacer.decide(view(1001.0, agents, busy, ringing)).place)
     assert placed[1] >= placed[0]
+
+
+@pytest.mark.parametrize("mode", ["progressive", "power", "legacy", "predictive"])
+@pytest.mark.parametrize("at", [float("nan"), float("inf"), -float("inf")])
+def test_an_event_without_a_time_teaches_nothing(mode, at):
+    pacer, fresh = make_pacer(mode, LIMITS), make_pacer(mode, LIMITS)
+    for kind in ("placed", "answered", "human", "connected", "abandoned", "talk_ended", "wrap_up_ended", "result"):
+        pacer.observe(PacingEvent(kind, at, "r1", "busy", value=20.0))
+    assert pacer.snapshot() == fresh.snapshot()
+    assert pacer.decide(view(10.0)) == fresh.decide(view(10.0))
 
 
 @pytest.mark.parametrize("mode", ["progressive", "power", "legacy"])
