@@ -19,11 +19,16 @@ JUNK = st.sampled_from(
 
 
 @cache
-def learned(mode="predictive", seed=3):
-    """What a pacer saved after a part of a day, as the database gives it back."""
-    pacer = make_pacer(mode, LIMITS)
+def learner(seed):
+    """A pacer that has dialled a part of a day."""
+    pacer = make_pacer("predictive", LIMITS)
     simulate_day(WORLD, pacer, seed, limits=LIMITS)
-    return json.dumps(pacer.snapshot(), allow_nan=False)
+    return pacer
+
+
+def learned(seed=3):
+    """What it saved, as the database gives it back."""
+    return json.dumps(learner(seed).snapshot(), allow_nan=False)
 
 
 def view(now, ready=6, busy=14, ringing=0):
@@ -129,15 +134,14 @@ def test_impossible_times_are_refused(at, age):
 def test_a_restored_snapshot_decides_the_same(ready, busy, ringing, later):
     """As the pacer it was taken of, on another clock, once that looks up its tables anew; they are saved to four
     digits."""
-    original, again, twin = (make_pacer("predictive", LIMITS) for _ in range(3))
-    original.restore(json.loads(learned()), at=1000.0)
-    original.decide(view(1000.0))
+    original, again, twin = copy.deepcopy(learner(3)), *(make_pacer("predictive", LIMITS) for _ in range(2))
+    original.decide(view(1100.0))
     saved = json.loads(json.dumps(original.snapshot()))
     again.restore(saved, at=5000.0 + later - 1.0, age=later - 1.0)
     twin.restore(saved, at=5000.0 + later - 1.0, age=later - 1.0)
     here, there, same = (
         [pacer.decide(view(at + later + second, ready, busy, ringing)) for second in (-1.0, 0.0)][-1]
-        for pacer, at in ((original, 1000.0), (again, 5000.0), (twin, 5000.0))
+        for pacer, at in ((original, 1100.0), (again, 5000.0), (twin, 5000.0))
     )
     assert there == same
     for name in ("theta", "answer_chance", "handling_seconds", "abandoned", "answered", "correction"):
