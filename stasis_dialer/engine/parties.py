@@ -215,7 +215,7 @@ class Parties(Bystander):
         return self._live(*machine.start(transfer, self._clock.now()))
 
     def _live(self, transfer: Transfer, commands: tuple[m.Command, ...]) -> Actor[Transfer]:
-        actor = Actor(transfer.transfer_id, "transfer", transfer, machine.advance, self._local)
+        actor = Actor(transfer.transfer_id, "transfer", transfer, machine.advance, self._local, machine.is_still_wanted)
         self._of_call[transfer.call_id] = actor
         self._all[transfer.transfer_id] = actor
         self._dispatcher.add(actor, transfer, commands, [transfer.leg_id] if transfer.leg_id else [])

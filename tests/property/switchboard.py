@@ -19,6 +19,10 @@ from stasis_dialer.engine.translate import AMD_STATUSES
 
 LEGS_THAT_TALK = 2
 """An agent and one customer: nobody else may ever hear them."""
+LEGS_THAT_MEET = 3
+"""By a transfer: agent, target and customer, for a while or in a conference."""
+CUSTOMERS = "cdi"
+"""Kinds of ids: a call's first and second try, and customers who called us."""
 HUSH_SECONDS = 0.5
 TIMEOUT_SECONDS = 5.0
 """After which a request counts as unanswered."""
@@ -96,10 +100,12 @@ class Switchboard:
         """When which endpoint was dialled."""
         self.channels: dict[str, Channel] = {}
         self.bridges: set[str] = set()
+        self.holding: set[str] = set()
+        """Bridges in which nobody hears the others."""
         self.files: dict[str, str] = {}
         """Each recording with the leg that it heard."""
-        self.meetings: list[list[str]] = []
-        """Who was in one bridge by a transfer: agent, target and customer for a while, or a conference."""
+        self.meetings = 0
+        """How often three were in one bridge by a transfer."""
         self.crowds: list[list[str]] = []
         """Who was in one bridge with too many others."""
 
@@ -182,10 +188,13 @@ class Switchboard:
 
     def _CreateBridge(self, command: m.CreateBridge) -> tuple[m.Event, ...]:
         self.bridges.add(command.bridge_id)
+        if command.kind == m.HOLDING:
+            self.holding.add(command.bridge_id)
         return ()
 
     def _DestroyBridge(self, command: m.DestroyBridge) -> tuple[m.Event, ...]:
-        self.bridges.discard(command.bridge_id)
+        for bridges in (self.bridges, self.holding):
+            bridges.discard(command.bridge_id)
         for channel in self.channels.values():
             if channel.bridge == command.bridge_id:
                 channel.bridge = None
@@ -198,10 +207,15 @@ class Switchboard:
         if channel is None or channel.is_in_dialplan:
             return (m.JoinFailed(command.bridge_id, "no channel"),)
         channel.bridge = command.bridge_id
-        if len(self.legs_in(command.bridge_id)) > LEGS_THAT_TALK:
-            self.crowds.append(self.legs_in(command.bridge_id))
+        self._count(command.bridge_id, LEGS_THAT_TALK)
         self._tell(channel.id, m.Joined(command.bridge_id))
         return (m.Joined(command.bridge_id),)
+
+    def _count(self, bridge_id: str, most: int) -> None:
+        """Nobody hears another customer, or a third person without a transfer."""
+        legs = self.legs_in(bridge_id)
+        if len(legs) > most or sum(is_customer(leg) for leg in legs) > 1:
+            self.crowds.append(legs)
 
     def _PlayMessage(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
         channel = self.channels.get(command.leg_id)
@@ -297,8 +311,8 @@ class Switchboard:
         if command.bridge_id not in self.bridges or channel is None:
             return (m.MoveFailed(command.channel_id, command.bridge_id, "gone"),)
         channel.bridge = command.bridge_id
-        if len(self.legs_in(command.bridge_id)) > LEGS_THAT_TALK:
-            self.meetings.append(self.legs_in(command.bridge_id))
+        self._count(command.bridge_id, LEGS_THAT_MEET)
+        self.meetings += len(self.legs_in(command.bridge_id)) == LEGS_THAT_MEET
         self._tell(channel.id, m.Joined(command.bridge_id))
         return (m.Moved(command.channel_id, command.bridge_id),)
 
@@ -358,6 +372,18 @@ class Switchboard:
         """The legs that hear each other."""
         return [channel.id for channel in self.channels.values() if channel.bridge == bridge_id]
 
+    def is_alone(self, leg_id: str) -> bool:
+        """Whether somebody who picked up hears nothing and nobody: no other leg, no music, no message.
+
+        A bridge for holding has music; when that was refused there, it is silence, but somebody meant them to wait.
+        """
+        channel = self.channels.get(leg_id)
+        if channel is None or not channel.is_up or channel.is_in_dialplan or channel.has_music or channel.playing:
+            return False
+        if channel.bridge is None:
+            return True
+        return channel.bridge not in self.holding and len(self.legs_in(channel.bridge)) == 1
+
     # --- what happens outside ---------------------------------------------------------------------------------------
 
     def arrive(self, leg_id: str) -> None:
@@ -415,6 +441,11 @@ class Switchboard:
 
     def _later(self, channel: Channel, seconds: float, action: Callable[[], object]) -> None:
         channel.timers.append(asyncio.get_running_loop().call_later(seconds, action))
+
+
+def is_customer(leg_id: str) -> bool:
+    """Whether a leg is a customer's, by its id."""
+    return leg_id.split("-")[1] in CUSTOMERS
 
 
 def _channel_json(channel: Channel) -> dict[str, object]:

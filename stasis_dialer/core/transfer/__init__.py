@@ -28,8 +28,12 @@ from stasis_dialer.core.transfer.state import (
     close,
     come_back,
     end_if_at_rest,
+    is_still_wanted,
     seek_again,
     start,
+    to_music,
+    to_music_again,
+    want_agent,
 )
 from stasis_dialer.errors import IllegalEvent
 
@@ -87,7 +91,9 @@ def _wish(transfer: Transfer, event: m.Event, now: float) -> Step:
         return _complete(transfer, now)
     if isinstance(event, m.ConferenceAsked):
         assert transfer.talk_bridge is not None
-        wanting = evolve(transfer, is_conference_wanted=True, is_customer_there=True, deadline=now + MOVE_SECONDS)
+        wanting = evolve(
+            transfer, is_conference_wanted=True, is_held=False, is_customer_there=True, deadline=now + MOVE_SECONDS
+        )
         return wanting, (m.Move(transfer.customer, transfer.talk_bridge),)
     return come_back(transfer, now, "back to the agent")
 
@@ -110,6 +116,8 @@ def _moved(transfer: Transfer, event: m.Event, now: float) -> Step:
         return _customer_moved(transfer, event.bridge_id, now)
     if event.channel_id == transfer.agent_leg:
         return _agent_moved(transfer, event.bridge_id, now)
+    if (event.channel_id, event.bridge_id) == (transfer.leg_id, transfer.talk_bridge):
+        return evolve(transfer, is_target_there=True), ()
     return transfer, ()
 
 
@@ -117,16 +125,27 @@ def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
     if transfer.is_over:
         return transfer, ()
     if transfer.state is S.RETURNING and bridge_id == transfer.home:
+        if transfer.is_agent_away:
+            return _return_failed(transfer, now)
         back, commands = _back(transfer, now)
         return back, (m.TellCall(transfer.call_id, m.Returned()), *commands)
     if bridge_id == transfer.hold_bridge:
-        return evolve(transfer, is_held=True), ()
+        return _held(transfer)
     if bridge_id != transfer.talk_bridge:
         return transfer, ()
     if transfer.state is S.COMPLETING:
-        return target.settled(transfer, now)
+        return target.arrived(transfer, now)
     if transfer.state is S.CONSULTING and transfer.is_conference_wanted:
         return evolve(transfer, state=S.CONFERENCE, deadline=now + HOLD_SECONDS), ()
+    return transfer, ()
+
+
+def _held(transfer: Transfer) -> Step:
+    """The customer hears music; what was told late, after the next move was asked for, says nothing."""
+    if transfer.state is S.WAITING and transfer.deadline is not None:
+        return want_agent(evolve(transfer, is_held=True))
+    if transfer.state in (S.HELD, S.RINGING, S.CONSULTING) and not transfer.is_conference_wanted:
+        return evolve(transfer, is_held=True), ()
     return transfer, ()
 
 
@@ -175,15 +194,24 @@ def _customer_stuck(transfer: Transfer, bridge_id: str, now: float) -> Step:
         return transfer, ()
     if transfer.state is S.RETURNING and bridge_id == transfer.home:
         return _return_failed(transfer, now)
-    if transfer.state is S.HELD and bridge_id == transfer.hold_bridge:
-        return come_back(transfer, now, "hold failed")
+    if bridge_id == transfer.hold_bridge:
+        return _hold_failed(transfer, now)
     if bridge_id != transfer.talk_bridge:
         return transfer, ()
     if transfer.state is S.CONSULTING and transfer.is_conference_wanted:
         held = evolve(transfer, is_conference_wanted=False, deadline=now + HOLD_SECONDS)
-        return held, (m.Move(transfer.customer, transfer.hold_bridge),)
+        return held, to_music(held)
     if transfer.state is S.COMPLETING:
         return come_back(transfer, now, "transfer failed: customer not joined")
+    return transfer, ()
+
+
+def _hold_failed(transfer: Transfer, now: float) -> Step:
+    """No music: back to the agent, as long as there is one."""
+    if transfer.state is S.WAITING and transfer.deadline is not None:
+        return to_music_again(transfer, now)
+    if transfer.state in (S.HELD, S.RINGING, S.CONSULTING) and transfer.agent is not None:
+        return come_back(transfer, now, "hold failed")
     return transfer, ()
 
 
@@ -227,6 +255,8 @@ def _deadline(transfer: Transfer, event: m.Event, now: float) -> Step:
         return _return_failed(transfer, now)
     if transfer.state is S.RINGING:
         return come_back(transfer, now, "transfer failed: no answer")
+    if transfer.state is S.WAITING:
+        return to_music_again(transfer, now)
     if transfer.state in (S.HELD, S.CONSULTING, S.CONFERENCE, S.COMPLETING):
         return come_back(transfer, now, "transfer failed: too long")
     return evolve(transfer, deadline=None), ()
@@ -290,6 +320,7 @@ __all__ = [
     "Transfer",
     "TransferState",
     "advance",
+    "is_still_wanted",
     "refusal",
     "start",
 ]

@@ -79,7 +79,9 @@ class Transfer:
     target_agent: str | None = None
     """Extension of the agent who was found."""
     is_held: bool = False
-    """Whether the customer is known to have left the agent's bridge: an agent alone may be given the next one."""
+    """Whether the customer is known to be in the hold bridge: an agent alone may be given the next one."""
+    is_target_there: bool = False
+    """Whether the target's own leg is known to be in the target's bridge."""
     is_agent_away: bool = False
     """Whether the agent's leg is, or may be, in the target's bridge."""
     is_customer_there: bool = False
@@ -102,15 +104,28 @@ Handler = Callable[[Transfer, m.Event, float], Step]
 def start(transfer: Transfer, now: float) -> Step:
     """The customer is put on hold."""
     held = evolve(transfer, deadline=now + HOLD_SECONDS)
-    return held, (
-        m.CreateBridge(held.hold_bridge, m.HOLDING),
-        m.PlayMusic(held.hold_bridge),
-        m.Move(held.customer, held.hold_bridge),
-        m.TellCall(held.call_id, m.Held(held.transfer_id)),
-    )
+    return held, (*to_music(held), m.TellCall(held.call_id, m.Held(held.transfer_id)))
+
+
+def is_still_wanted(transfer: Transfer, command: m.Command) -> bool:
+    """Whether a command that had to wait is still to be carried out: who is in other hands by now is moved no more."""
+    if not isinstance(command, m.Move):
+        return True
+    if command.channel_id == transfer.customer:
+        return not transfer.is_over
+    return transfer.agent is not None or command.channel_id != transfer.agent_leg
 
 
 # --- steps that several events share --------------------------------------------------------------------------------
+
+
+def to_music(transfer: Transfer) -> tuple[m.Command, ...]:
+    """The customer into the hold bridge, wherever they are; a bridge that is there already stays as it is."""
+    return (
+        m.CreateBridge(transfer.hold_bridge, m.HOLDING),
+        m.PlayMusic(transfer.hold_bridge),
+        m.Move(transfer.customer, transfer.hold_bridge),
+    )
 
 
 def drop_target(transfer: Transfer) -> Step:
@@ -133,20 +148,35 @@ def come_back(transfer: Transfer, now: float, why: str) -> Step:
     moves: tuple[m.Command, ...] = (m.Move(dropped.customer, dropped.home),)
     if dropped.is_agent_away:
         moves = (m.Move(dropped.agent_leg, dropped.home), *moves)
-    returning = evolve(dropped, state=S.RETURNING, deadline=now + MOVE_SECONDS, tries=1)
+    returning = evolve(dropped, state=S.RETURNING, is_held=False, deadline=now + MOVE_SECONDS, tries=1)
     return returning, (*commands, told, *moves)
 
 
 def seek_again(transfer: Transfer, now: float, *, is_agent_broken: bool = False) -> Step:
-    """Another agent for the customer, who hears music until then; who was there before is free."""
-    commands: tuple[m.Command, ...] = ()
-    if transfer.is_customer_there:
-        commands = (m.Move(transfer.customer, transfer.hold_bridge),)
-    if transfer.agent is not None:
-        commands = (*commands, m.ReleaseAgent(is_agent_broken))
-    wanted = m.TellCall(transfer.call_id, m.AgentWanted(transfer.queue_seconds))
-    waiting = evolve(transfer, state=S.WAITING, agent=None, is_agent_away=False, is_customer_there=False, deadline=None)
-    return waiting, (*commands, wanted)
+    """Another agent for the customer, who hears music until then; who was there before is free.
+
+    Nobody is sought while a move of the customer is under way: it could take them away from the next agent.
+    """
+    commands: tuple[m.Command, ...] = (m.ReleaseAgent(is_agent_broken),) if transfer.agent is not None else ()
+    alone = evolve(transfer, state=S.WAITING, agent=None, is_agent_away=False, is_customer_there=False)
+    if transfer.is_held:
+        waiting, more = want_agent(alone)
+    else:
+        waiting, more = evolve(alone, tries=1, deadline=now + MOVE_SECONDS), to_music(alone)
+    return waiting, (*commands, *more)
+
+
+def to_music_again(transfer: Transfer, now: float) -> Step:
+    """A customer without an agent could not be brought to the music: once more, and then without music."""
+    if transfer.tries >= MOST_TRIES:
+        return want_agent(transfer)
+    again = evolve(transfer, tries=transfer.tries + 1, deadline=now + MOVE_SECONDS)
+    return again, to_music(again)
+
+
+def want_agent(transfer: Transfer) -> Step:
+    """Now the call seeks another agent, within its own deadline."""
+    return evolve(transfer, deadline=None), (m.TellCall(transfer.call_id, m.AgentWanted(transfer.queue_seconds)),)
 
 
 def agent_goes_home(transfer: Transfer, now: float) -> Step:

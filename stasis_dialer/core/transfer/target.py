@@ -18,6 +18,7 @@ from stasis_dialer.core.transfer.state import (
     come_back,
     end_if_at_rest,
     seek_again,
+    to_music,
 )
 
 
@@ -34,12 +35,10 @@ def wanted(transfer: Transfer, target: Target, now: float) -> Step:
 
 
 def created(transfer: Transfer, event: m.Event, now: float) -> Step:
-    if transfer.leg_id is None:
+    if transfer.leg_id is None or transfer.is_leg_dialled:
         return transfer, ()
     if transfer.state is not S.RINGING or transfer.target is None:
         return transfer, (m.HangUp(transfer.leg_id),)
-    if transfer.is_leg_dialled:
-        return transfer, ()
     seconds = transfer.target.ring_seconds
     dialled = evolve(transfer, is_leg_dialled=True, deadline=now + seconds + RING_SLACK_SECONDS)
     return dialled, (m.DialLeg(transfer.leg_id, seconds),)
@@ -79,20 +78,40 @@ def _is_there(transfer: Transfer, now: float) -> Step:
 def _consult(transfer: Transfer, now: float) -> Step:
     assert transfer.talk_bridge is not None
     consulting = evolve(transfer, state=S.CONSULTING, is_agent_away=True, deadline=now + MOVE_SECONDS)
-    return consulting, (m.Move(transfer.agent_leg, transfer.talk_bridge),)
+    music = () if transfer.is_held else to_music(transfer)
+    return consulting, (*music, m.Move(transfer.agent_leg, transfer.talk_bridge))
 
 
 def agent_with_target(transfer: Transfer, now: float) -> Step:
     """Agent and target talk."""
     talking = evolve(transfer, deadline=now + HOLD_SECONDS)
-    return talking, () if transfer.is_to_number else (m.TargetJoined(),)
+    return talking, fetched(transfer) if transfer.is_to_number else (m.TargetJoined(),)
+
+
+def is_missing(transfer: Transfer) -> bool:
+    """Whether the target's own leg picked up, and its way into the bridge was never answered."""
+    return transfer.is_to_number and not transfer.is_target_there
+
+
+def fetched(transfer: Transfer) -> tuple[m.Command, ...]:
+    """The target's leg once more, when it is missing."""
+    if not is_missing(transfer) or transfer.leg_id is None or transfer.talk_bridge is None:
+        return ()
+    return (m.Move(transfer.leg_id, transfer.talk_bridge),)
 
 
 def complete(transfer: Transfer, now: float) -> Step:
     """The customer goes to the target."""
     assert transfer.talk_bridge is not None
-    moving = evolve(transfer, state=S.COMPLETING, is_customer_there=True, deadline=now + MOVE_SECONDS)
+    moving = evolve(transfer, state=S.COMPLETING, is_held=False, is_customer_there=True, deadline=now + MOVE_SECONDS)
     return moving, (m.Move(transfer.customer, transfer.talk_bridge),)
+
+
+def arrived(transfer: Transfer, now: float) -> Step:
+    """The customer is in the target's bridge: with the target, or the target's leg has still to be fetched."""
+    if is_missing(transfer):
+        return transfer, (*fetched(transfer), m.Move(transfer.customer, transfer.talk_bridge or ""))
+    return settled(transfer, now)
 
 
 def refused(transfer: Transfer, event: m.Event, now: float) -> Step:
@@ -145,7 +164,7 @@ def own_agent_gone(transfer: Transfer, now: float) -> Step:
         return settled(transfer, now)
     if transfer.state in (S.HELD, S.RETURNING):
         return seek_again(transfer, now)
-    return transfer, ()
+    return transfer, to_music(transfer) if transfer.state is S.RINGING and not transfer.is_held else ()
 
 
 def settled(transfer: Transfer, now: float) -> Step:

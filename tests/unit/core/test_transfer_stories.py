@@ -118,7 +118,25 @@ def test_given_the_way_back_fails_again_and_again_then_the_customer_goes_to_anot
         story.hears(m.MoveFailed("c1", HOME))
     assert story.transfer.state is S.WAITING
     assert m.ReleaseAgent(is_broken=True) in story.last
-    assert story.told()[-1] == m.AgentWanted(60.0)
+    assert m.Move("c1", HOLD) in story.last
+    assert story.moved("c1", HOLD).told()[-1] == m.AgentWanted(60.0)
+
+
+def test_given_an_agent_who_stays_with_the_target_then_the_customer_is_not_back_yet() -> None:
+    story = consulting().hears(m.CancelAsked(), m.MoveFailed("a1", HOME)).moved("c1", HOME)
+    assert story.transfer.state is S.RETURNING
+    assert story.last == (m.Move("a1", HOME), m.Move("c1", HOME))
+    assert story.moved("a1", HOME).moved("c1", HOME).told()[-1] == m.Returned()
+
+
+def test_given_no_music_to_be_had_then_a_ringing_transfer_comes_back_instead_of_leaving_a_silent_customer() -> None:
+    story = Story().hears(m.TransferAsked(number(is_attended=True)), m.MoveFailed("c1", HOLD))
+    assert story.transfer.state is S.RETURNING
+
+
+def test_given_a_hold_without_an_answer_when_the_target_is_there_then_the_customer_is_moved_before_the_agent() -> None:
+    story = Story().hears(m.TransferAsked(number(is_attended=True)), m.LegCreated(), m.Answered())
+    assert story.last[-2:] == (m.Move("c1", HOLD), m.Move("a1", TALK))
 
 
 # --- to a number ----------------------------------------------------------------------------------------------------
@@ -221,7 +239,7 @@ def test_given_nothing_is_heard_any_more_then_the_deadline_brings_the_customer_b
     ("begin", "state", "last"),
     [
         ("held", S.WAITING, m.AgentWanted(60.0)),
-        ("returning", S.WAITING, m.AgentWanted(60.0)),
+        ("returning", S.WAITING, m.Held("x1")),
         ("consulting", S.COMPLETING, m.Held("x1")),
         ("conference", S.TALKING, m.PartnerJoined("…4321", TALK)),
         ("ringing", S.RINGING, m.Held("x1")),
@@ -232,6 +250,51 @@ def test_given_the_agent_is_lost_then_the_customer_is_never_alone(begin: str, st
     assert story.transfer.state is state
     assert m.ReleaseAgent() in story.last
     assert story.told()[-1] == last
+
+
+def test_given_the_agent_is_lost_on_the_way_back_then_nobody_is_sought_before_the_customer_hears_music() -> None:
+    story = STORIES["returning"]().hears(m.AgentLost("1001")).moved("c1", HOME)
+    assert m.AgentWanted(60.0) not in story.told()
+    assert story.moved("c1", HOLD).told()[-1] == m.AgentWanted(60.0)
+    assert story.moved("c1", HOLD).last == ()
+
+
+@pytest.mark.parametrize("failure", [m.MoveFailed("c1", HOLD), m.DeadlineReached()], ids=["refused", "unanswered"])
+def test_given_a_customer_without_agent_who_cannot_be_moved_then_another_agent_is_sought_all_the_same(
+    failure: m.Event,
+) -> None:
+    story = STORIES["returning"]().hears(m.AgentLost("1001"))
+    for _ in range(machine.MOST_TRIES - 1):
+        story.hears(failure)
+        assert m.Move("c1", HOLD) in story.last
+    assert story.hears(failure).told()[-1] == m.AgentWanted(60.0)
+    assert story.transfer.deadline is None
+
+
+def test_given_the_agent_is_lost_before_the_customer_hears_music_then_the_ringing_target_is_waited_for_with_it() -> None:
+    story = Story().hears(m.TransferAsked(number(is_attended=False)), m.LegCreated(), m.AgentLost("1001"))
+    assert (story.transfer.state, story.last[-1]) == (S.RINGING, m.Move("c1", HOLD))
+
+
+@pytest.mark.parametrize("begin", ["consulting", "conference", "completing", "talking"])
+def test_given_a_target_who_talks_when_its_creation_is_told_again_then_it_stays(begin: str) -> None:
+    """As after every gap in the events."""
+    assert STORIES[begin]().hears(m.LegCreated(), m.Answered()).last == ()
+
+
+def test_given_a_target_whose_way_was_never_answered_then_it_is_fetched_before_the_two_count_as_together() -> None:
+    story = ringing(is_attended=False).hears(m.Answered()).moved("c1", TALK)
+    assert story.last == (m.Move("t1", TALK), m.Move("c1", TALK))
+    assert story.moved("t1", TALK).moved("c1", TALK).told()[-1] == m.PartnerJoined("…4321", TALK)
+
+
+def test_given_the_customer_is_in_other_hands_then_a_move_that_had_to_wait_is_dropped() -> None:
+    story = talking()
+    assert machine.is_still_wanted(story.transfer, m.Move("c1", TALK))
+    assert not machine.is_still_wanted(story.transfer, m.Move("a1", HOME))
+    story.hears(m.CustomerGone("c1"))
+    assert not machine.is_still_wanted(story.transfer, m.Move("c1", TALK))
+    assert machine.is_still_wanted(story.transfer, m.HangUp("t1"))
 
 
 def test_given_the_agent_is_lost_and_the_target_too_then_another_agent_is_sought() -> None:
