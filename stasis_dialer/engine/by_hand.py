@@ -146,6 +146,8 @@ class HandCalls:
         if campaign_id is not None:
             if campaign_id not in active:
                 raise Refused(f"the campaign is not active: campaign_id={campaign_id}")
+            if not agent.serves(campaign_id):
+                raise Refused(f"the agent does not serve the campaign: campaign_id={campaign_id}")
             return active[campaign_id]
         served = [campaign for campaign in active.values() if agent.serves(campaign.id)]
         manual = [campaign for campaign in served if campaign.mode is DialMode.MANUAL]

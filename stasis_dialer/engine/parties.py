@@ -119,9 +119,11 @@ class Parties(Bystander):
         Raises: Refused, NumberRefused, CampaignNotFound; DatabaseUnavailable for a number when its rules cannot be
         read.
         """
-        self._pair(extension)
-        wanted = await self._wanted(self._pair(extension), to)
+        meant = self._pair(extension)
+        wanted = await self._wanted(meant, to)
         pair = self._pair(extension)
+        if pair.call.call_id != meant.call.call_id:
+            raise Refused(f"the customer whom the agent meant has gone: extension={extension}")
         begun = self._of_call.get(pair.call.call_id)
         if begun is not None and begun.machine.state is not TransferState.HELD:
             raise Refused(f"the call is being transferred already: extension={extension} state={begun.machine.state}")

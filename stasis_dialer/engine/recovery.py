@@ -176,7 +176,7 @@ class Recovery:
         legs = {record.call_id: self._leg_of(record.call_id, seen) for record in left.records}
         pairs = talking_pairs(legs, left.sessions, seen)
         paired = {session.session_id: call_id for call_id, session in pairs.items()}
-        paired |= self._transferring(left, legs, seen)
+        paired = self._transferring(left, legs, seen) | paired
         for session in left.sessions:
             step = revive_agent(session, self._endpoint, paired.get(session.session_id), seen, at, now)
             self._desk.adopt(*step, logged_in_at=session.logged_in_at)
@@ -189,7 +189,7 @@ class Recovery:
             call = replace(call, trunk=self._trunks.find(record.trunk))
             if call.trunk is not None:
                 self._trunks.occupy(call.trunk.name)
-            owner = next((s for s in left.sessions if s.extension == record.agent), None)
+            owner = next((s for s in left.sessions if paired.get(s.session_id) == record.call_id), None)
             revived = revive_transfer(call, owner, seen.channels, seen.bridges, self._ids, now)
             if revived is not None:
                 call = revived[0]
@@ -204,11 +204,14 @@ class Recovery:
         return lost
 
     def _transferring(self, left: Left, legs: Mapping[str, str], seen: Seen) -> dict[str, str]:
-        """Agents whose customer is on hold: by session the call, which is still theirs."""
+        """Agents whose customer is on hold: by session the call, which is still theirs.
+
+        Who left a transfer that rings may have the next customer: the call's row names them still, their own does not.
+        """
         held = {}
         for record in left.records:
             bridge = seen.bridge_of(legs[record.call_id])
-            session = next((s for s in left.sessions if s.extension == record.agent), None)
+            session = next((s for s in left.sessions if s.call_id == record.call_id), None)
             if bridge is not None and self._ids.kind(bridge) == HOLD_BRIDGE and session is not None:
                 held[session.session_id] = record.call_id
         return held
@@ -359,16 +362,18 @@ def came_back(call: Call, channel: Mapping[str, Any], app: str) -> m.Event | Non
 def talking_pairs(legs: Mapping[str, str], sessions: Sequence[AgentSession], seen: Seen) -> dict[str, AgentSession]:
     """Which call's customer is in one bridge with which agent's leg: Asterisk knows, the last row may be too old.
 
-    A leg that rings there is heard by the agent, and no customer yet. `legs` holds each call's channel.
+    A leg that rings there is heard by the agent, and no customer yet. Of two agents it is the one whose bridge it is:
+    the other one is there for a transfer, and goes home. `legs` holds each call's channel.
     """
     by_leg = {session.leg_id: session for session in sessions if session.leg_id}
+    owners = {session.bridge_id: session for session in sessions if session.leg_id}
     pairs = {}
     for call_id, leg_id in legs.items():
         bridge = seen.bridge_of(leg_id)
         if bridge is not None and seen.channels.get(leg_id, {}).get("state") == "Up":
-            session = next((by_leg[leg] for leg in seen.bridges[bridge] if leg in by_leg), None)
-            if session is not None:
-                pairs[call_id] = session
+            there = [by_leg[leg] for leg in seen.bridges[bridge] if leg in by_leg]
+            if there:
+                pairs[call_id] = owners[bridge] if owners.get(bridge) in there else there[0]
     return pairs
 
 

@@ -32,7 +32,7 @@ def revive_transfer(
 ) -> tuple[Call, Transfer, tuple[m.Command, ...]] | None:
     """The transfer that has this call, with the call as it must be beside it; None when there is none.
 
-    `session` is the agent's whose call it is, as far as the call's row knows; `channels` are those that are up.
+    `session` is the agent's whose call it is, as far as their rows know; `channels` are those that are up.
     """
     here = _bridge_of(call.leg_id, bridges)
     if here is None:
@@ -66,6 +66,7 @@ def _with_partner(
         is_leg_dialled=True,
         talk_bridge=here,
         target=_target(here),
+        is_target_there=True,
         is_agent_away=is_three,
         is_customer_there=True,
     )
@@ -99,7 +100,7 @@ def _on_hold(
             wait_seconds=seconds,
             deadline=now + seconds,
         )
-        return waiting, evolve(transfer, state=TransferState.WAITING, agent=None), ()
+        return waiting, evolve(transfer, state=TransferState.WAITING, agent=None, is_held=True), ()
     held = replace(call, transfer_id=transfer.transfer_id)
     assert agent.leg_id is not None
     where = _bridge_of(agent.leg_id, bridges)
@@ -112,6 +113,8 @@ def _on_hold(
             is_leg_dialled=True,
             talk_bridge=where,
             target=_target(where),
+            is_held=True,
+            is_target_there=True,
             is_agent_away=True,
         )
         return held, consulting, ()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -39,7 +39,6 @@ from stasis_dialer.core.options import (
     Amd,
     AmdMode,
     Broadcast,
-    ByHand,
     Choice,
     Dispositions,
     MachineAction,
@@ -49,6 +48,8 @@ from stasis_dialer.core.options import (
     RecordingChannels,
     RecordingMode,
 )
+from stasis_dialer.db.by_hand import Typed
+from stasis_dialer.engine.by_hand import HandCalls
 from stasis_dialer.engine.caller_ids import CallerIdBook
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
@@ -70,11 +71,14 @@ from tests.property.switchboard import Odds, Person, Switchboard
 from tests.property.virtual_time import VirtualClock, run
 
 STORY_SECONDS = 240.0
+LONGEST_CALL_SECONDS = 120.0
 CALM_SECONDS = 1200.0
 """For every deadline to pass and every hang-up to be repeated, once nothing fails any more."""
 LATEST_SECONDS = 60.0
 """For the last late event to arrive. Then the events' socket is connected anew, as after every loss of events."""
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 1.0
+ALONE_SECONDS = 20.0
+"""An end is told up to 12 s late, and a move may be repeated after 6 s. With lost events it is as long as a call."""
 EXTENSIONS = ("1001", "1002", "1003")
 MESSAGE = "sound:sorry"
 TRUNKS = (
@@ -99,8 +103,9 @@ DEEDS += ("customer_calls",) * 2
 DEEDS += ("hold", "unhold", "complete", "complete", "cancel", "conference")
 DEEDS += ("transfer_to_number", "transfer_to_number", "transfer_to_agent", "transfer_to_agent", "transfer_to_queue")
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
-DEEDS += ("by_hand", "by_hand", "accept", "accept", "skip")
+DEEDS += ("show", "dial", "accept", "accept", "skip")
 DEEDS += ("dispose", "key", "keys", "customer_presses")
+CODES = ("*53*54", "*55", "*561#", "*41", "*42", "*45", "*46", "*47", "*48", "*49")
 CHOICES = (Choice("sale", "1", success=True), Choice("later", "2", callback=True), Choice("robot", "3", machine=True))
 MANNERS = (Manners(), Manners("sound:beep", has_music=True), Manners("sound:beep", True, may_call_back=True))
 FORCED = Dispositions(CHOICES, is_forced=True, max_wrap_up_seconds=20.0, default="robot")
@@ -124,7 +129,7 @@ campaigns = st.builds(
     dispositions=st.sampled_from([Dispositions(), Dispositions(CHOICES), FORCED]),
     wrap_up_seconds=st.sampled_from([0.0, 0.0, 3.0, 20.0]),
     agent_ring_seconds=st.sampled_from([2.0, 10.0]),
-    max_call_seconds=st.just(120.0),
+    max_call_seconds=st.just(LONGEST_CALL_SECONDS),
     mode=st.sampled_from([DialMode.PROGRESSIVE, DialMode.PROGRESSIVE, DialMode.BROADCAST]),
     broadcast=st.sampled_from([Broadcast("sound:offer"), Broadcast("sound:offer", "1", "9", "2", "sound:removed")]),
     amd=st.builds(
@@ -181,10 +186,29 @@ class Books:
             raise DatabaseUnavailable
 
 
+class Hands:
+    """The database's reservation of typed numbers."""
+
+    def __init__(self, books: Books, placed: list[str]) -> None:
+        self._books = books
+        self._placed = placed
+
+    async def reserve(self, campaign: Campaign, typed: Typed, now: Any, app: str, lease_seconds: float) -> Lead | None:
+        await asyncio.sleep(self._books.random.choice([0.0, 0.01, 3.0]))
+        self._books._use()
+        self._placed.append(typed.call_id)
+        number = len(self._placed)
+        return Lead(number, 1, "Ana", typed.number, attempts=1, status=LeadStatus.CALLING) if number % 2 else None
+
+
 class NobodyListed:
     """A do-not-call list without entries."""
 
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
     async def contains(self, number: str, campaign_id: int | None, now: Any) -> bool:
+        await asyncio.sleep(self._random.choice([0.0, 0.01, 3.0]))
         return False
 
 
@@ -245,11 +269,10 @@ class World:
             self.desk,
             self.trunks,
             self.book,
-            NumberGate(self.clock, NobodyListed()),
+            NumberGate(self.clock, NobodyListed(random)),
             self.recorder,
             self.ids,
         )
-        self.features = Features(self.desk, self.parties)
         self.ended: Counter[str] = Counter()
         self.calls = Calls(
             self.dispatcher,
@@ -264,6 +287,19 @@ class World:
             lambda call: self.ended.update([call.call_id]),
         )
         self.calls.parties = self.parties
+        self.placed: list[str] = []
+        self.hand = HandCalls(
+            self.clock,
+            self.book,
+            self.calls,
+            self.desk,
+            Hands(self.books, self.placed),
+            self.ids,
+            "app",
+            lease_seconds=120.0,
+        )
+        self.hand.closed = lambda campaign: None
+        self.features = Features(self.desk, self.parties, self.recorder, self.hand)
         self.recovery = Recovery(
             self.board,
             self.dispatcher,
@@ -282,7 +318,6 @@ class World:
         self.left_alone: dict[str, float] = {}
         """By call the longest time that its customer, once with an agent, heard nothing and nobody."""
         self.gaps: list[asyncio.Task[None]] = []
-        self.placed: list[str] = []
         self.opened: list[str] = []
 
     def _freed(self) -> None:
@@ -304,7 +339,7 @@ class World:
 
     async def watch(self) -> None:
         """How long a customer who has been with somebody is left alone."""
-        while True:
+        while self.clock.now() < STORY_SECONDS + LONGEST_CALL_SECONDS:
             await asyncio.sleep(WATCH_SECONDS)
             alone = {
                 call.call_id: self.alone_since.get(call.call_id, self.clock.now())
@@ -367,24 +402,44 @@ class World:
         )
         self.calls.adopt(call, commands)
 
-    def _by_hand(self, deed: Deed, extension: str) -> None:
-        """A lead is shown to the agent, or the agent typed its number."""
-        call_id = self.ids.new("c")
-        self.placed.append(call_id)
-        lead = Lead(len(self.placed), 1, "Ana", "5511987654321", attempts=1, status=LeadStatus.CALLING)
-        kind = ByHand.PREVIEW if deed.is_on_demand else ByHand.MANUAL
-        self.calls.place_by_hand(call_id, self.campaign, lead, "5511987654321", kind, extension)
+    def _show(self, deed: Deed, extension: str) -> None:
+        """Leads are reserved for agents who are free to look at them, and who may be gone when that is done."""
+
+        async def carry_out() -> None:
+            lookers = self.hand.lookers(self.campaign)
+            await asyncio.sleep(self.random.choice([0.0, 0.01, 3.0]))
+            now = self.clock.utc_now()
+            reservations = []
+            for _ in lookers:
+                call_id = self.ids.new("c")
+                self.placed.append(call_id)
+                lead = Lead(len(self.placed), 1, "Ana", "5511987654321", attempts=1, status=LeadStatus.CALLING)
+                reservations.append(Reservation(call_id, lead, "5511987654321", now, now + timedelta(seconds=60)))
+            self.hand.show(self.campaign, lookers, reservations)
+
+        self._begin(carry_out())
+
+    def _dial(self, deed: Deed, extension: str) -> None:
+        """The agent types a number: on the telephone, or elsewhere."""
+        if deed.is_on_demand:
+            self._press(extension, "*5011987654321#")
+        else:
+            self._begin(self.hand.dial(extension, "(11) 98765-4321"))
 
     def _accept(self, deed: Deed, extension: str) -> None:
-        self._tell_call(extension, m.PreviewAccepted())
+        self.hand.accept(extension)
 
     def _skip(self, deed: Deed, extension: str) -> None:
-        self._tell_call(extension, m.PreviewSkipped())
+        self.hand.skip(extension)
 
-    def _tell_call(self, extension: str, event: m.Event) -> None:
-        agent = self.desk.find(extension)
-        if agent is not None and agent.call_id is not None:
-            self.calls.tell(agent.call_id, event)
+    def _begin(self, wish: Coroutine[Any, Any, Any]) -> None:
+        """What needs the database goes on beside the story."""
+
+        async def carry_out() -> None:
+            with contextlib.suppress(Refused, DatabaseUnavailable):
+                await wish
+
+        self.wishes.append(asyncio.get_running_loop().create_task(carry_out()))
 
     def _log_in(self, deed: Deed, extension: str) -> None:
         connect = ConnectMode.ON_DEMAND if deed.is_on_demand else ConnectMode.ALWAYS_ON
@@ -418,7 +473,7 @@ class World:
         self._press(extension, "123"[deed.who])
 
     def _keys(self, deed: Deed, extension: str) -> None:
-        self._press(extension, ("*53*54", "*55", "*561#")[deed.who] * (20 if deed.is_on_demand else 1))
+        self._press(extension, self.random.choice(CODES) * (20 if deed.is_on_demand else 1))
 
     def _press(self, extension: str, keys: str) -> None:
         agent = self.desk.find(extension)
@@ -450,11 +505,10 @@ class World:
         self._transfer(deed, extension, "queue:1")
 
     def _transfer(self, deed: Deed, extension: str, to: str) -> None:
-        async def carry_out() -> None:
-            with contextlib.suppress(Refused):
-                await self.parties.transfer(extension, to, is_attended=deed.is_on_demand)
-
-        self.wishes.append(asyncio.get_running_loop().create_task(carry_out()))
+        if not deed.is_on_demand and to.startswith("+"):
+            self._press(extension, f"*43{to[1:]}#")
+            return
+        self._begin(self.parties.transfer(extension, to, is_attended=deed.is_on_demand))
 
     def _pause_recording(self, deed: Deed, extension: str) -> None:
         self.recorder.pause(self.desk.expect(extension).call_id)
@@ -508,10 +562,10 @@ async def play(
         await asyncio.sleep(max(0.0, deed.at - world.clock.now()))
         world.do(deed)
     await asyncio.sleep(STORY_SECONDS + LATEST_SECONDS - world.clock.now())
-    await asyncio.gather(*world.gaps)
+    await asyncio.gather(*world.gaps, *world.wishes)
     await world.recovery.after_gap()
     await asyncio.sleep(CALM_SECONDS)
-    everything_is_given_back(world)
+    everything_is_given_back(world, odds)
     world.desk.phones(set(EXTENSIONS))
     world.desk.log_all_out()
     await asyncio.sleep(CALM_SECONDS)
@@ -522,7 +576,7 @@ async def play(
     return world
 
 
-def everything_is_given_back(world: World) -> None:
+def everything_is_given_back(world: World, odds: Odds) -> None:
     """Time has passed: every call has ended once, and no agent waits for anything."""
     assert world.dispatcher.broken == 0
     assert world.board.crowds == []
@@ -538,6 +592,8 @@ def everything_is_given_back(world: World) -> None:
     assert world.trunks.in_use() == {"carrier": 0, "backup": 0}
     assert world.recorder.snapshot()["live"] == 0
     assert world.parties.transfers() == []
+    if not odds.event_lost:
+        assert max(world.left_alone.values(), default=0.0) <= ALONE_SECONDS, world.left_alone
     assert world.journal.depth == 0
     for agent in world.desk.agents():
         assert agent.state in (AgentState.AVAILABLE, AgentState.PAUSED), agent

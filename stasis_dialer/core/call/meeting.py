@@ -80,14 +80,15 @@ def joined(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.Joined)
     if event.bridge_id != call.bridge_id:
         return call, ()
+    bridged_at = now if call.bridged_at is None else call.bridged_at
     bridged = marked(
         call,
         now,
         f"bridged {call.agent}",
         state=S.BRIDGED,
-        bridged_at=now if call.bridged_at is None else call.bridged_at,
+        bridged_at=bridged_at,
         is_joining=False,
-        deadline=now + call.campaign.max_call_seconds,
+        deadline=bridged_at + call.campaign.max_call_seconds,
     )
     return bridged, (m.TellJoined(is_again=call.bridged_at is not None), m.Save())
 

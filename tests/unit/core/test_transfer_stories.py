@@ -271,7 +271,7 @@ def test_given_a_customer_without_agent_who_cannot_be_moved_then_another_agent_i
     assert story.transfer.deadline is None
 
 
-def test_given_the_agent_is_lost_before_the_customer_hears_music_then_the_ringing_target_is_waited_for_with_it() -> None:
+def test_given_the_agent_is_lost_before_the_customer_hears_music_then_they_wait_for_the_target_with_it() -> None:
     story = Story().hears(m.TransferAsked(number(is_attended=False)), m.LegCreated(), m.AgentLost("1001"))
     assert (story.transfer.state, story.last[-1]) == (S.RINGING, m.Move("c1", HOLD))
 
