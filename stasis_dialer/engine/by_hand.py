@@ -1,8 +1,8 @@
 """Calls for one known agent: leads shown to agents who accept or pass them over, and numbers that agents type.
 
 Guarantees that such a call passes the same gates as any other (hours, do-not-call, attempts, trunks), that its attempt
-is committed before its agent is reserved and long before anything is sent, and that no agent is taken whom a customer
-of another campaign may need.
+is committed before its agent is reserved and long before anything is sent, and that no lead is shown to an agent whom
+a customer of another campaign may need.
 """
 
 from __future__ import annotations

@@ -256,6 +256,9 @@ def test_given_several_campaigns_then_the_manual_one_is_meant_or_one_must_be_nam
             floor.hand.check("1001", number(0))
         with pytest.raises(Refused, match="not active"):
             floor.hand.check("1001", number(0), 999)
+        await floor.agents("1002", campaigns=(other.id,))
+        with pytest.raises(Refused, match="does not serve the campaign"):
+            floor.hand.check("1002", number(0), manual.id)
 
     on_the_floor(story)
 

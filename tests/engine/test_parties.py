@@ -23,12 +23,14 @@ TO, TARGET = "+5511912345678", "PJSIP/5511912345678@carrier"
 OPTIONS = Transfer(ring_seconds=10.0, queue_seconds=30.0)
 
 
-def while_they_talk(story: Callable[[Floor, Call], Awaitable[None]], *others: str, **settings: Any) -> None:
+def while_they_talk(
+    story: Callable[[Floor, Call], Awaitable[None]], *others: str, leads: int = 1, **settings: Any
+) -> None:
     """Agent 1001 talks with a customer who stays."""
 
     async def play(floor: Floor) -> None:
         floor.anybody = Person(picks_up_after=1.0)
-        await floor.campaign(1, transfer=OPTIONS, **settings)
+        await floor.campaign(leads, transfer=OPTIONS, **settings)
         await floor.agents("1001")
         floor.start()
         await asyncio.sleep(5.0)
@@ -167,11 +169,62 @@ def test_given_another_agent_then_the_call_and_its_wrap_up_are_theirs() -> None:
     while_they_talk(story, "1002")
 
 
+def test_given_the_customer_goes_while_the_lists_are_asked_then_the_next_one_is_not_transferred_instead() -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        contains = floor.store.dnc.contains
+
+        async def slow(*asked: Any) -> bool:
+            await asyncio.sleep(3.0)
+            return await contains(*asked)
+
+        floor.store.dnc.contains = slow  # type: ignore[method-assign]
+        wish = asyncio.create_task(floor.parties.transfer("1001", TO, is_attended=False))
+        await asyncio.sleep(0.5)
+        floor.board.end(call.leg_id, 16)
+        await asyncio.sleep(2.0)
+        (following,) = floor.calls.all()
+        assert (following.state, following.agent) == (CallState.BRIDGED, "1001")
+        with pytest.raises(Refused, match="has gone"):
+            await wish
+        assert floor.parties.transfers() == []
+
+    while_they_talk(story, leads=2)
+
+
+def test_given_a_gap_while_customer_and_target_talk_then_they_talk_on() -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        await floor.parties.transfer("1001", TO, is_attended=False)
+        await asyncio.sleep(3.0)
+        await floor.recovery.after_gap()
+        await asyncio.sleep(10.0)
+        assert together(floor, call.leg_id, target_leg(floor))
+
+    while_they_talk(story)
+
+
+def test_given_a_second_agent_for_one_customer_then_the_longest_call_counts_from_the_first() -> None:
+    """Asterisk's own limit of the channel was set at its creation, for one such call."""
+
+    async def story(floor: Floor, call: Call) -> None:
+        floor.parties.hold("1001")
+        await asyncio.sleep(10.0)
+        floor.board.end(str(agent(floor).leg_id), 16)
+        await floor.agents("1002")
+        await asyncio.sleep(2.0)
+        (now,) = floor.calls.all()
+        assert (now.agent, now.deadline) == ("1002", call.deadline)
+
+    while_they_talk(story)
+
+
 # --- a restart in between -------------------------------------------------------------------------------------------
 
 
 def restarted(
-    before: Callable[[Floor, Call], Awaitable[None]], after: Callable[[Floor, Call], Awaitable[None]]
+    before: Callable[[Floor, Call], Awaitable[None]],
+    after: Callable[[Floor, Call], Awaitable[None]],
+    *others: str,
+    leads: int = 1,
 ) -> None:
     """The dialer is killed after `before`; `after` looks at the next one."""
 
@@ -181,15 +234,17 @@ def restarted(
         following = await (await floor.is_killed()).starts_again()
         await asyncio.sleep(2.0)
         await after(following, following.calls.all()[0])
-        floor.board.end(call.leg_id, 16)
+        for live in following.calls.all():
+            floor.board.end(live.leg_id, 16)
         await asyncio.sleep(10.0)
+        assert floor.board.crowds == []
         assert following.calls.all() == []
         assert following.parties.transfers() == []
         assert set(floor.board.channels) == {a.leg_id for a in following.desk.agents()}
         assert floor.board.bridges == {a.bridge_id for a in following.desk.agents()}
         assert following.dispatcher.broken == 0
 
-    while_they_talk(story)
+    while_they_talk(story, *others, leads=leads)
 
 
 def test_given_a_customer_on_hold_when_the_dialer_restarts_then_they_are_with_the_agent_again() -> None:
@@ -257,3 +312,35 @@ def test_given_a_target_that_rings_when_the_dialer_restarts_then_it_is_hung_up_a
         assert not [c for c in floor.board.channels.values() if c.endpoint == TARGET]
 
     restarted(before, after)
+
+
+def test_given_a_conference_with_another_agent_when_the_dialer_restarts_then_the_customer_is_one_agents() -> None:
+    async def before(floor: Floor, call: Call) -> None:
+        await floor.parties.transfer("1001", "1002", is_attended=True)
+        await asyncio.sleep(2.0)
+        floor.parties.conference("1001")
+
+    async def after(floor: Floor, call: Call) -> None:
+        assert together(floor, call.leg_id, agent(floor, "1002").leg_id)
+        assert (agent(floor, "1002").state, agent(floor, "1002").call_id) == (AgentState.ON_CALL, call.call_id)
+        assert together(floor, agent(floor).leg_id)
+        assert agent(floor).state is AgentState.AVAILABLE
+
+    restarted(before, after, "1002")
+
+
+def test_given_an_agent_who_left_a_transfer_for_the_next_customer_when_the_dialer_restarts_then_both_are_safe() -> None:
+    async def before(floor: Floor, call: Call) -> None:
+        floor.people[TARGET] = Person(picks_up_after=None)
+        await floor.parties.transfer("1001", TO, is_attended=False)
+        await asyncio.sleep(0.5)
+        floor.parties.complete("1001")
+        await asyncio.sleep(2.0)
+
+    async def after(floor: Floor, call: Call) -> None:
+        first, second = sorted(floor.calls.all(), key=lambda one: one.reserved_at)
+        assert (first.state, second.state) == (CallState.QUEUED, CallState.BRIDGED)
+        assert together(floor, second.leg_id, agent(floor).leg_id)
+        assert agent(floor).call_id == second.call_id
+
+    restarted(before, after, leads=2)
