@@ -1,8 +1,9 @@
 """Random stories until a million events were heard by calls and agents: `make stories`.
 
-`python -m tests.property.million [--steps N] [--seed N] [--jobs N]`. The stories are those of `test_stories_end_well`:
-agents, calls, and everything that goes wrong, drawn by hypothesis, only longer. One that ends badly is made as short as
-possible and printed; its seed repeats it.
+`python -m tests.property.million [--steps N] [--seed N] [--jobs N]`. The stories are those of `test_stories_end_well`
+(seeds that are even: agents, calls, and everything that goes wrong) and of `test_transfers_end_well` (odd: holds,
+transfers and conferences from the first customer on), drawn by hypothesis, only longer. One that ends badly is made as
+short as possible and printed; its seed repeats it.
 """
 
 from __future__ import annotations
@@ -13,18 +14,24 @@ import os
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from hypothesis import HealthCheck, Phase, seed, settings
 
 from tests.property import test_stories_end_well as stories
+from tests.property import test_transfers_end_well
 
 MOST_BATCHES = 1_000_000
 BATCH = 50
 """Stories drawn from one seed."""
 DEEDS = (10, 60)
 """In one story: the calm at its end costs as much as a dozen of them."""
+
+KINDS: Final = (
+    (stories.any_story, stories.a_story),
+    (test_transfers_end_well.any_transfers, test_transfers_end_well.transfers),
+)
 
 
 def main() -> None:
@@ -61,10 +68,12 @@ def play_batch(number: int) -> int:
         suppress_health_check=list(HealthCheck),
     )
 
-    def play(on_demand: Any, deeds: Any, chance: Any, odds: Any, campaign: Any) -> None:
-        stories.a_story(on_demand, deeds, chance, odds, campaign)
+    any_story, a_story = KINDS[number % len(KINDS)]
 
-    test: Callable[[], None] = seed(number)(rules(stories.any_story(*DEEDS)(play)))
+    def play(on_demand: Any, deeds: Any, chance: Any, odds: Any, campaign: Any) -> None:
+        a_story(on_demand, deeds, chance, odds, campaign)
+
+    test: Callable[[], None] = seed(number)(rules(any_story(*DEEDS)(play)))
     try:
         test()
     except BaseException as error:

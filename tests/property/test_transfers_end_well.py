@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,17 +42,27 @@ campaigns = st.builds(
 )
 
 
+def any_transfers(least: int, most: int) -> Any:
+    """Gives a test what a story of so many deeds is made of, in which three agents have customers from the beginning."""
+    return given(
+        st.lists(st.booleans(), min_size=3, max_size=3),
+        st.lists(deeds, min_size=least, max_size=most),
+        st.integers(0, 2**32),
+        st.builds(Odds, percent, percent, percent, percent, percent),
+        campaigns,
+    )
+
+
 @settings(max_examples=3 * settings.default.max_examples)
-@given(
-    st.lists(st.booleans(), min_size=3, max_size=3),
-    st.lists(deeds, min_size=3, max_size=25),
-    st.integers(0, 2**32),
-    st.builds(Odds, percent, percent, percent, percent, percent),
-    campaigns,
-)
+@any_transfers(3, 25)
 def test_given_any_transfers_when_time_passes_then_everything_is_given_back_once(
     on_demand: list[bool], deeds: list[Deed], chance: int, odds: Odds, campaign: Campaign
 ) -> None:
+    transfers(on_demand, deeds, chance, odds, campaign)
+
+
+def transfers(on_demand: list[bool], deeds: list[Deed], chance: int, odds: Odds, campaign: Campaign) -> None:
+    """Play it."""
     begin = [Deed(0.0, "log_in", who, is_on_demand) for who, is_on_demand in enumerate(on_demand)]
     calls = [Deed(0.5, "call"), Deed(0.5, "call"), Deed(2.0, "call")]
     random = Random(chance)
