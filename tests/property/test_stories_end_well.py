@@ -352,7 +352,7 @@ class World:
 
     def look(self) -> None:
         """No customer has two agents, and no agent two customers."""
-        taken = Counter(agent.call_id for agent in self.desk.agents() if agent.call_id)
+        taken = Counter(agent.call_id for agent in self.desk.agents() if agent.call_id and agent.leg_id)
         assert all(count == 1 for count in taken.values()), taken
         for agent in self.desk.agents():
             if agent.state in (AgentState.RESERVED, AgentState.ON_CALL):

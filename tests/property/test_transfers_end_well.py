@@ -43,7 +43,7 @@ campaigns = st.builds(
 
 
 def any_transfers(least: int, most: int) -> Any:
-    """Gives a test what a story of so many deeds is made of, in which three agents have customers from the beginning."""
+    """Gives a test what a story of so many deeds is made of, in which three agents have customers at once."""
     return given(
         st.lists(st.booleans(), min_size=3, max_size=3),
         st.lists(deeds, min_size=least, max_size=most),

@@ -34,6 +34,7 @@ from stasis_dialer.core.transfer.state import (
     to_music,
     to_music_again,
     want_agent,
+    with_target_released,
 )
 from stasis_dialer.errors import IllegalEvent
 
@@ -48,7 +49,7 @@ def advance(transfer: Transfer, event: m.Event, now: float) -> Step:
     handler = HANDLERS.get(type(event))
     if handler is None:
         raise IllegalEvent(f"event does not fit: transfer={transfer.transfer_id} event={type(event).__name__}")
-    return handler(transfer, event, now)
+    return with_target_released(handler(transfer, event, now))
 
 
 def refusal(transfer: Transfer, event: m.Event) -> str | None:
@@ -100,11 +101,11 @@ def _wish(transfer: Transfer, event: m.Event, now: float) -> Step:
 
 def _complete(transfer: Transfer, now: float) -> Step:
     """Whatever the target does: the agent leaves the customer to it."""
-    if transfer.state is S.CONFERENCE:
+    if transfer.state is S.RINGING:
+        return agent_goes_home(transfer, now)
+    if transfer.state is S.CONFERENCE and transfer.is_to_number:
         return target.settled(transfer, now)
-    if transfer.state is S.CONSULTING:
-        return target.complete(transfer, now)
-    return agent_goes_home(transfer, now)
+    return target.complete(transfer, now)
 
 
 # --- moves ----------------------------------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
     if transfer.state is S.RETURNING and bridge_id == transfer.home:
         if transfer.is_agent_away:
             return _return_failed(transfer, now)
-        back, commands = _back(transfer, now)
+        back, commands = _back(evolve(transfer, is_customer_there=False), now)
         return back, (m.TellCall(transfer.call_id, m.Returned()), *commands)
     if bridge_id == transfer.hold_bridge:
         return _held(transfer)
@@ -143,9 +144,9 @@ def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
 def _held(transfer: Transfer) -> Step:
     """The customer hears music; what was told late, after the next move was asked for, says nothing."""
     if transfer.state is S.WAITING and transfer.deadline is not None:
-        return want_agent(evolve(transfer, is_held=True))
+        return want_agent(evolve(transfer, is_held=True, is_customer_there=False))
     if transfer.state in (S.HELD, S.RINGING, S.CONSULTING) and not transfer.is_conference_wanted:
-        return evolve(transfer, is_held=True), ()
+        return evolve(transfer, is_held=True, is_customer_there=False), ()
     return transfer, ()
 
 
@@ -239,12 +240,8 @@ def _customer_gone(transfer: Transfer, event: m.Event, now: float) -> Step:
     """The customer is gone, or has an agent again: what is left is tidied up."""
     if transfer.is_over:
         return transfer, ()
-    dropped = transfer
-    commands: tuple[m.Command, ...] = ()
-    if transfer.target is not None and not transfer.is_to_number:
-        commands = (m.ReleaseTarget(),)
-    closing, more = close(dropped, now)
-    return closing, (*commands, *more)
+    owes = transfer.target is not None and not transfer.is_to_number
+    return close(evolve(transfer, is_customer_there=False, owes_target=owes), now)
 
 
 def _deadline(transfer: Transfer, event: m.Event, now: float) -> Step:

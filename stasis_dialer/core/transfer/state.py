@@ -86,6 +86,8 @@ class Transfer:
     """Whether the agent's leg is, or may be, in the target's bridge."""
     is_customer_there: bool = False
     """Whether the customer is, or may be, in the target's bridge."""
+    owes_target: bool = False
+    """Whether the agent who was found is to be free, as soon as nobody else is in their bridge."""
     is_conference_wanted: bool = False
     is_over: bool = False
     """The customer is gone, or is somebody else's: only the agent and the target's leg are left to look after."""
@@ -133,9 +135,16 @@ def drop_target(transfer: Transfer) -> Step:
     commands: tuple[m.Command, ...] = ()
     if transfer.leg_id is not None:
         commands = (m.HangUp(transfer.leg_id),)
-    elif transfer.target is not None and not transfer.is_to_number:
-        commands = (m.ReleaseTarget(),)
-    return evolve(transfer, target_agent=None), commands
+    owes = transfer.target is not None and not transfer.is_to_number
+    return evolve(transfer, target_agent=None, owes_target=owes), commands
+
+
+def with_target_released(step: Step) -> Step:
+    """The same step, and the end of the found agent's part in it: the next customer must not meet anybody there."""
+    transfer, commands = step
+    if not transfer.owes_target or transfer.is_agent_away or transfer.is_customer_there:
+        return step
+    return evolve(transfer, owes_target=False), (*commands, m.ReleaseTarget())
 
 
 def come_back(transfer: Transfer, now: float, why: str) -> Step:
@@ -158,7 +167,7 @@ def seek_again(transfer: Transfer, now: float, *, is_agent_broken: bool = False)
     Nobody is sought while a move of the customer is under way: it could take them away from the next agent.
     """
     commands: tuple[m.Command, ...] = (m.ReleaseAgent(is_agent_broken),) if transfer.agent is not None else ()
-    alone = evolve(transfer, state=S.WAITING, agent=None, is_agent_away=False, is_customer_there=False)
+    alone = evolve(transfer, state=S.WAITING, agent=None, is_agent_away=False)
     if transfer.is_held:
         waiting, more = want_agent(alone)
     else:
@@ -169,7 +178,7 @@ def seek_again(transfer: Transfer, now: float, *, is_agent_broken: bool = False)
 def to_music_again(transfer: Transfer, now: float) -> Step:
     """A customer without an agent could not be brought to the music: once more, and then without music."""
     if transfer.tries >= MOST_TRIES:
-        return want_agent(transfer)
+        return want_agent(evolve(transfer, is_customer_there=False))
     again = evolve(transfer, tries=transfer.tries + 1, deadline=now + MOVE_SECONDS)
     return again, to_music(again)
 

@@ -101,10 +101,12 @@ def fetched(transfer: Transfer) -> tuple[m.Command, ...]:
 
 
 def complete(transfer: Transfer, now: float) -> Step:
-    """The customer goes to the target."""
+    """The customer goes to the target, whose agent's bridge the other agent leaves first: it will have customers."""
     assert transfer.talk_bridge is not None
     moving = evolve(transfer, state=S.COMPLETING, is_held=False, is_customer_there=True, deadline=now + MOVE_SECONDS)
-    return moving, (m.Move(transfer.customer, transfer.talk_bridge),)
+    leaves = transfer.is_agent_away and not transfer.is_to_number
+    away = (m.Move(transfer.agent_leg, transfer.home),) if leaves else ()
+    return moving, (*away, m.Move(transfer.customer, transfer.talk_bridge))
 
 
 def arrived(transfer: Transfer, now: float) -> Step:

@@ -307,10 +307,34 @@ def test_given_the_agent_is_lost_and_the_target_too_then_another_agent_is_sought
 def test_given_a_target_agent_when_completed_then_the_call_is_handed_over() -> None:
     story = consulting_agent()
     assert m.TargetJoined() in story.given
-    story.hears(m.CompleteAsked()).moved("c1", OTHERS)
-    assert story.last[0] == m.HandToTarget("1002")
-    assert m.Move("a1", HOME) in story.last
+    assert story.hears(m.CompleteAsked()).last == (m.Move("a1", HOME), m.Move("c1", OTHERS))
+    story.moved("a1", HOME).moved("c1", OTHERS)
+    assert story.last == (m.HandToTarget("1002"), m.ReleaseAgent(), m.DestroyBridge(HOLD), m.EndTransfer())
+
+
+def test_given_the_agent_cannot_leave_the_found_ones_bridge_then_the_call_is_handed_over_and_it_is_tried_again() -> (
+    None
+):
+    story = consulting_agent().hears(m.CompleteAsked(), m.MoveFailed("a1", HOME)).moved("c1", OTHERS)
+    assert story.last == (m.HandToTarget("1002"), m.Move("a1", HOME))
     assert story.moved("a1", HOME).last == (m.ReleaseAgent(), m.DestroyBridge(HOLD), m.EndTransfer())
+
+
+@pytest.mark.parametrize("event", [m.CustomerGone("c1"), m.CancelAsked()], ids=["customer gone", "cancelled"])
+def test_given_a_consulted_agent_then_they_are_free_only_when_the_other_one_has_left_their_bridge(
+    event: m.Event,
+) -> None:
+    story = consulting_agent().hears(event)
+    assert m.ReleaseTarget() not in story.last
+    assert m.ReleaseTarget() in story.moved("a1", HOME).last
+
+
+def test_given_a_customer_who_is_not_with_the_found_agent_after_all_then_that_agent_is_free_when_they_hear_music() -> (
+    None
+):
+    story = consulting_agent().hears(m.AgentLost("1001"), m.DeadlineReached())
+    assert (story.transfer.state, m.ReleaseTarget() in story.last) == (S.WAITING, False)
+    assert m.ReleaseTarget() in story.moved("c1", HOLD).last
 
 
 @pytest.mark.parametrize("begin", STORIES)
