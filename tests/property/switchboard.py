@@ -21,8 +21,8 @@ LEGS_THAT_TALK = 2
 """An agent and one customer: nobody else may ever hear them."""
 LEGS_THAT_MEET = 3
 """By a transfer: agent, target and customer, for a while or in a conference."""
-CUSTOMERS = "cdi"
-"""Kinds of ids: a call's first and second try, and customers who called us."""
+NO_CUSTOMERS = ("-a-", "-p-", "-t-", "-r-")
+"""In ids of legs: agents, targets of transfers, recordings. Any other may be a customer's."""
 HUSH_SECONDS = 0.5
 TIMEOUT_SECONDS = 5.0
 """After which a request counts as unanswered."""
@@ -445,7 +445,7 @@ class Switchboard:
 
 def is_customer(leg_id: str) -> bool:
     """Whether a leg is a customer's, by its id."""
-    return leg_id.split("-")[1] in CUSTOMERS
+    return not any(kind in leg_id for kind in NO_CUSTOMERS)
 
 
 def _channel_json(channel: Channel) -> dict[str, object]:
