@@ -171,9 +171,8 @@ class Dialer:
         delay = self._tick_seconds
         if self._next_token_at is not None:
             delay = min(delay, max(0.0, self._next_token_at - self._clock.now()))
-        with contextlib.suppress(TimeoutError):  # wait_for would lose a cancellation that comes with the waking (3.11)
-            async with asyncio.timeout(delay):
-                await self._wake.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), delay)
         self._wake.clear()
 
     async def _tick(self) -> None:
