@@ -29,7 +29,7 @@ from stasis_dialer.core.call.broadcast import (
 )
 from stasis_dialer.core.call.screening import DIALPLAN_SECONDS
 from stasis_dialer.core.model import AgentSession, AgentState, CallRecord, Campaign, DialMode, Direction, Lead
-from stasis_dialer.core.options import AmdMode
+from stasis_dialer.core.options import AmdMode, ByHand
 from stasis_dialer.core.transfer import Transfer
 from stasis_dialer.engine.calls import Calls
 from stasis_dialer.engine.campaigns import CampaignBook
@@ -46,6 +46,8 @@ from stasis_dialer.errors import AriUnavailable
 
 log = structlog.get_logger(__name__)
 
+LONGEST_RINGING_SECONDS: Final = 300.0
+"""For a customer who rings at the restart: the call has a deadline of its own, which is shorter."""
 UNKNOWN_SECONDS: Final = 60.0
 """After so long a reservation that nobody here knows is not on its way any more: statements end in half of it."""
 
@@ -175,10 +177,12 @@ class Recovery:
         now, at = self._clock.now(), self._clock.at
         legs = {record.call_id: self._leg_of(record.call_id, seen) for record in left.records}
         pairs = talking_pairs(legs, left.sessions, seen)
-        paired = {session.session_id: call_id for call_id, session in pairs.items()}
+        rings = ringing_pairs(legs, left.sessions, seen)
+        paired = {session.session_id: call_id for call_id, session in (rings | pairs).items()}
         paired = self._transferring(left, legs, seen) | paired
         for session in left.sessions:
-            step = revive_agent(session, self._endpoint, paired.get(session.session_id), seen, at, now)
+            call_id = paired.get(session.session_id)
+            step = revive_agent(session, self._endpoint, call_id, seen, at, now, is_ringing=call_id in rings)
             self._desk.adopt(*step, logged_in_at=session.logged_in_at)
         lost = 0
         for record in left.records:
@@ -187,6 +191,8 @@ class Recovery:
             leg_id = legs[record.call_id]
             call = revive_call(record, leg_id, self._book.of(record.campaign_id), lead, agent, seen, at, now)
             call = replace(call, trunk=self._trunks.find(record.trunk))
+            if record.call_id in rings:
+                call = ringing_by_hand(call, rings[record.call_id])
             if call.trunk is not None:
                 self._trunks.occupy(call.trunk.name)
             owner = next((s for s in left.sessions if paired.get(s.session_id) == record.call_id), None)
@@ -377,6 +383,30 @@ def talking_pairs(legs: Mapping[str, str], sessions: Sequence[AgentSession], see
     return pairs
 
 
+def ringing_pairs(legs: Mapping[str, str], sessions: Sequence[AgentSession], seen: Seen) -> dict[str, AgentSession]:
+    """Which call rings in which agent's bridge: it was made by hand, and the agent hears it."""
+    pairs = {}
+    for call_id, leg_id in legs.items():
+        bridge = seen.bridge_of(leg_id)
+        if bridge is not None and seen.channels.get(leg_id, {}).get("state") != "Up":
+            for session in sessions:
+                if session.bridge_id == bridge and session.leg_id in seen.bridges[bridge]:
+                    pairs[call_id] = session
+    return pairs
+
+
+def ringing_by_hand(call: Call, agent: AgentSession) -> Call:
+    """The call goes on for the agent who made it."""
+    return replace(
+        call,
+        by_hand=ByHand.MANUAL,
+        is_heard=True,
+        agent=agent.extension,
+        agent_leg_id=agent.leg_id,
+        bridge_id=agent.bridge_id,
+    )
+
+
 def revive_call(
     record: CallRecord,
     leg_id: str,
@@ -441,7 +471,8 @@ def revive_call(
     if answered_at is not None:
         return _revive_answered(call, channel or {}, now)
     if state == "Ringing":
-        deadline = max(now, reserved_at + campaign.ring_timeout_seconds + RING_SLACK_SECONDS)
+        begun_at = call.dialled_at if call.dialled_at is not None else reserved_at
+        deadline = max(now, begun_at + campaign.ring_timeout_seconds + RING_SLACK_SECONDS)
         return replace(call, state=CallState.RINGING, deadline=deadline)
     return call
 
@@ -504,8 +535,11 @@ def revive_agent(
     seen: Seen,
     at: Callable[[datetime], float],
     now: float,
+    *,
+    is_ringing: bool = False,
 ) -> tuple[Agent, tuple[m.Command, ...]]:
-    """The session as its row and its leg tell, and what mends it; `call_id` is the customer in the agent's bridge.
+    """The session as its row and its leg tell, and what mends it; `call_id` is the customer in the agent's bridge, who
+    has picked up or (`is_ringing`) is called for this agent.
 
     A leg that still rings is as good as none: whoever picks up would hear nobody, or a customer without a warning.
     """
@@ -540,4 +574,5 @@ def revive_agent(
         is_in_bridge=session.leg_id in seen.bridges.get(session.bridge_id or "", ()),
         call_id=call_id,
         now=now,
+        rings_seconds=LONGEST_RINGING_SECONDS if is_ringing else None,
     )

@@ -263,9 +263,14 @@ def test_given_several_campaigns_then_the_manual_one_is_meant_or_one_must_be_nam
     on_the_floor(story)
 
 
-def test_given_the_process_dies_while_it_rings_then_nobody_is_taken_for_talking() -> None:
+@pytest.mark.parametrize("on_demand", [False, True], ids=["always on", "on demand"])
+def test_given_the_process_dies_while_it_rings_then_the_agent_hears_it_ring_on_and_has_the_customer(
+    on_demand: bool,
+) -> None:
     async def story(floor: Floor) -> None:
-        await sits(floor, leads=1)
+        await floor.campaign(leads=1, mode=DialMode.MANUAL)
+        await floor.agents("1001", on_demand=on_demand)
+        floor.start()
         floor.anybody = Person(picks_up_after=20.0, hangs_up_after=5.0)
         await floor.hand.dial("1001", number(0))
         await asyncio.sleep(2.0)
@@ -273,7 +278,9 @@ def test_given_the_process_dies_while_it_rings_then_nobody_is_taken_for_talking(
         await asyncio.sleep(1.0)
         after = await floor.starts_again()
         await asyncio.sleep(0.5)
-        assert state(after) is AgentState.AVAILABLE
+        assert state(after) is AgentState.RESERVED
+        await asyncio.sleep(19.0)
+        assert state(after) is AgentState.ON_CALL
         await asyncio.sleep(60.0)
         assert [record.disposition for record in after.store.records.values()] == [Disposition.ANSWERED]
         assert state(after) is AgentState.AVAILABLE

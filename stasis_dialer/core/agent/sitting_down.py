@@ -25,8 +25,19 @@ def sit_down(agent: Agent, now: float) -> Step:
     return settle(agent, now)
 
 
-def found_again(agent: Agent, *, is_leg_there: bool, is_in_bridge: bool, call_id: str | None, now: float) -> Step:
-    """A session after a restart of the dialer: `call_id` is the customer who is in the bridge with the agent now."""
+def found_again(
+    agent: Agent,
+    *,
+    is_leg_there: bool,
+    is_in_bridge: bool,
+    call_id: str | None,
+    now: float,
+    rings_seconds: float | None = None,
+) -> Step:
+    """A session after a restart of the dialer: `call_id` is the customer who is in the bridge with the agent now.
+
+    `rings_seconds`: that customer was called for this agent and has not picked up; so long the agent is reserved.
+    """
     bare = evolve(agent, call_id=call_id, is_leg_up=is_leg_there, is_seated=is_leg_there, deadline=None)
     if not is_leg_there:
         bare = evolve(bare, leg_id=None, bridge_id=None)
@@ -36,6 +47,8 @@ def found_again(agent: Agent, *, is_leg_there: bool, is_in_bridge: bool, call_id
     assert agent.leg_id is not None
     if agent.state is S.LOGGED_OFF:
         return log_out(bare, now)
+    if call_id is not None and rings_seconds is not None:
+        return enter(evolve(bare, deadline=now + rings_seconds), S.RESERVED, now), (m.Save(),)
     if call_id is not None:
         return enter(bare, S.ON_CALL, now), (m.Save(),)
     if not agent.is_always_on:
