@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from stasis_dialer.cli import explaining, lead_rules, person
+from stasis_dialer.cli import explaining, lead_rules, person, recycling
 from stasis_dialer.cli.context import Context, actor_name, command, name_or_id, pass_context
 from stasis_dialer.cli.exporting import export_leads
 from stasis_dialer.cli.importing import Summary, import_list
@@ -35,6 +35,7 @@ def leads() -> None:
 leads.add_command(lead_rules.callback)
 leads.add_command(explaining.explain_lead)
 leads.add_command(person.erase)
+leads.add_command(recycling.recycle)
 
 
 @leads.command("import")

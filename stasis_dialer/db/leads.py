@@ -1,4 +1,4 @@
-"""Leads: adding, finding, counting and recycling them. Taking them for dialling is `reservation`'s.
+"""Leads: adding, finding and counting them. Taking them for dialling is `reservation`'s.
 
 Everything that may touch millions of rows goes in batches, each a short transaction of its own, and every count that
 the dialer asks for is read from an index.
@@ -20,7 +20,6 @@ from stasis_dialer.db.reservation import Reservations
 from stasis_dialer.db.rows import LEAD_JSON, lead_from
 
 INSERT_BATCH: Final = 1000
-RECYCLE_BATCH: Final = 1000
 MAX_PHONE: Final = 20
 MAX_NAME: Final = 255
 
@@ -163,18 +162,6 @@ class Leads(Reservations):
         fresh, retries, waiting, next_due = rows[0]
         return DueCounts(fresh, retries, waiting, self._database.clock.moment(next_due))
 
-    async def recycle(self, campaign_id: int, results: Sequence[str], now: datetime) -> int:
-        """Make failed leads with one of these results pending again, with all their attempts before them; their count.
-
-        Empty `results`: every failed lead of the campaign.
-        """
-        total = 0
-        while True:
-            count = await self._recycle_batch(campaign_id, results, now)
-            total += count
-            if count < RECYCLE_BATCH:
-                return total
-
     async def know_zones(self, campaign: Campaign, to_number: Callable[[str], str], limit: int) -> int:
         """Write down the zones of pending leads of a campaign that have none yet; how many.
 
@@ -195,31 +182,6 @@ class Leads(Reservations):
             return len(known)
 
         return await self._database.run(learn, may_repeat=True)
-
-    async def _recycle_batch(self, campaign_id: int, results: Sequence[str], now: datetime) -> int:
-        stamp = self._database.clock.text(now)
-        wanted = f" AND result IN ({placeholders(results)})" if results else ""
-
-        async def recycle(statements: Statements) -> int:
-            count = await statements.execute(
-                "UPDATE discador_contatos FORCE INDEX (ix_dialer_due) SET status = 'pending', attempts = 0, "
-                "result = NULL, next_attempt = NULL, zone = NULL, next_phone = NULL, updated_at = %s "
-                f"WHERE campaign_id = %s AND status = 'failed'{wanted} LIMIT {RECYCLE_BATCH}",
-                stamp,
-                campaign_id,
-                *results,
-            )
-            if count:
-                await statements.execute(
-                    "UPDATE discador_campanhas SET processed_contacts = GREATEST(0, processed_contacts - %s), "
-                    "updated_at = %s WHERE id = %s",
-                    count,
-                    stamp,
-                    campaign_id,
-                )
-            return count
-
-        return await self._database.run(recycle)
 
     async def _insert(self, campaign_id: int, leads: Sequence[NewLead], now: datetime, max_attempts: int) -> None:
         stamp = self._database.clock.text(now)

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.mysql import DATETIME
 
 from stasis_dialer.core.model import LeadStatus
 from stasis_dialer.core.numbers import normalise
+from stasis_dialer.core.recycling import ERASED
 from stasis_dialer.db.audit import AuditEntry, write_audit
 from stasis_dialer.db.clock import utc_moment
 from stasis_dialer.db.database import Database, Statements, placeholders
@@ -33,8 +34,6 @@ ToNumber = Callable[[str], str]
 
 SOURCE: Final = "lgpd-erasure"
 """Whose do-not-call entries these are."""
-ERASED: Final = "erased"
-"""Result of a lead, and status of a phone, whose person was erased."""
 SEARCH_SECONDS: Final = 600.0
 """How long the search may take: it reads every lead and call once. Not measured beyond a million."""
 LEFT_OVER: Final = timedelta(hours=4)

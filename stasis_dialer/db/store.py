@@ -22,6 +22,7 @@ from stasis_dialer.db.imports import LeadImports
 from stasis_dialer.db.leads import Leads
 from stasis_dialer.db.persons import Persons
 from stasis_dialer.db.pins import Pins
+from stasis_dialer.db.recycling import LeadRecycling
 from stasis_dialer.db.reports import Reports
 from stasis_dialer.errors import DatabaseUnavailable
 
@@ -40,6 +41,7 @@ class Store:
         self.dnc = DoNotCallList(database)
         self.agenda = Agenda(database)
         self.explain = Explain(database, self.leads.holidays)
+        self.recycling = LeadRecycling(database, self.leads.holidays)
         self.audit = Audit(database)
         self.persons = Persons(database)
         self.pins = Pins(database)

@@ -112,23 +112,6 @@ async def test_given_many_leads_when_listed_by_pages_then_each_comes_once(mariad
     assert found.name == "Zé 11987650001"
 
 
-async def test_given_failed_leads_when_recycled_then_they_can_be_dialled_again(mariadb: Store) -> None:
-    story = await begin(mariadb)
-    await story.add("11987650001", "11987650002", "x")
-    first, second = (await story.reserve(3)).reservations
-    await mariadb.calls.finish(
-        [
-            (ended(first, Disposition.BUSY), outcome(first, LeadStatus.FAILED, "busy")),
-            (ended(second, Disposition.NO_ANSWER), outcome(second, LeadStatus.FAILED, "no_answer")),
-        ]
-    )
-    assert await mariadb.leads.recycle(story.campaign.id, ["busy"], at(60)) == 1
-    assert await story.counters() == (3, 2, 0)
-    (again,) = (await story.reserve(5, at(60))).reservations
-    assert (again.lead.id, again.lead.attempts) == (first.lead.id, 1)
-    assert await mariadb.leads.recycle(story.campaign.id, [], at(60)) == 2
-
-
 async def test_given_more_decisions_than_are_kept_when_written_then_the_oldest_go(mariadb: Store) -> None:
     decisions = PacingDecisions(mariadb.database, kept=3)
     for number in range(5):
