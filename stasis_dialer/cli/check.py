@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -13,8 +14,10 @@ import click
 from stasis_dialer import ari
 from stasis_dialer.cli.context import DOWN, REFUSED, Context, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list
+from stasis_dialer.core.law import stale_registry
 from stasis_dialer.core.lead_options import LawPack
-from stasis_dialer.core.model import RISKY_MODES, Campaign, ConnectMode, DialMode
+from stasis_dialer.core.model import RISKY_MODES, Campaign, CampaignStatus, ConnectMode, DialMode
+from stasis_dialer.core.zones import zone_by_code
 from stasis_dialer.db import schema
 from stasis_dialer.db.store import Store
 from stasis_dialer.engine import connection
@@ -103,7 +106,8 @@ async def _database(context: Context) -> list[Finding]:
         if found != needed:
             hint = "run: stasis-dialer db upgrade"
             return [*findings, Finding("schema", FAILED, f"revision {found}, needed {needed}", hint)]
-        return [*findings, Finding("schema", OK, f"revision {found}"), *await _campaigns(store, context.settings)]
+        findings.append(Finding("schema", OK, f"revision {found}"))
+        return [*findings, await _registries(store), *await _campaigns(store, context.settings)]
     except DialerError as error:
         return [Finding("schema", FAILED, str(error))]
     finally:
@@ -118,6 +122,23 @@ async def _campaigns(store: Store, settings: Settings) -> list[Finding]:
             level = FAILED if stored.problems else WARNING
             findings.append(Finding(f"campaign {stored.campaign.name}", level, "; ".join(problems)))
     return findings
+
+
+async def _registries(store: Store) -> Finding:
+    """How old the do-not-call registries are, and which campaigns they stop, by the law of their own region."""
+    now = datetime.now(UTC)
+    stopped: dict[str, list[str]] = {}
+    for stored in await store.campaigns.find():
+        campaign = stored.campaign
+        zone = zone_by_code(campaign.default_region)
+        why = stale_registry(campaign.law, zone, await store.dnc.registries(campaign.id), now)
+        if why is not None and campaign.status is not CampaignStatus.FINISHED:
+            stopped.setdefault(why, []).append(campaign.name)
+    if stopped:
+        seen = "; ".join(f"{why}; stops {', '.join(names)}" for why, names in stopped.items())
+        return Finding("do-not-call registries", FAILED, seen, "stasis-dialer dnc import FILE --source NAME --replace")
+    ages = [f"{source.source} {(now - source.registry_at).days} days" for source in await store.dnc.sources()]
+    return Finding("do-not-call registries", OK, ", ".join(ages) or "none imported")
 
 
 def _doubts(campaign: Campaign, settings: Settings) -> list[str]:
@@ -139,6 +160,8 @@ def _doubts(campaign: Campaign, settings: Settings) -> list[str]:
         doubts.append(f"abandon_cap={campaign.abandon_cap:g} is over the usual 0.03")
     if campaign.law.pack is LawPack.OFF:
         doubts.append("law.pack is off: only its own hours stand between people and calls at night; use auto")
+    elif campaign.law.registry_days == 0:
+        doubts.append("law.registry_days is 0: old do-not-call registries do not stop it; use null")
     unknown = set(campaign.trunks) - {trunk.name for trunk in settings.trunks}
     if unknown:
         doubts.append(f"unknown trunk {sorted(unknown)[0]}")

@@ -36,6 +36,7 @@ class Gate(StrEnum):
     LEAD_CAP = "lead_cap"
     NUMBER = "number"
     DO_NOT_CALL = "do_not_call"
+    REGISTRY = "registry"
     RETIRED = "retired"
     HOLIDAY = "holiday"
     LAW = "law"
@@ -88,6 +89,10 @@ class Case:
     reserved_by: str | None = None
     trunk: str | None = None
     """Why no trunk can take the call; None: one can, or nobody asked."""
+    registries: tuple[law.Registry, ...] = ()
+    """Do-not-call registries that were imported for the campaign."""
+    has_agent: bool = False
+    """An agent dials this very call, whatever the campaign's mode."""
 
 
 def _campaign(case: Case, now: datetime) -> Verdict:
@@ -170,6 +175,12 @@ def _do_not_call(case: Case, now: datetime) -> Verdict:
     return Verdict(Gate.DO_NOT_CALL, False, phone.do_not_call, until, ends=None if until else "do_not_call")
 
 
+def _registry(case: Case, now: datetime) -> Verdict:
+    zone = case.phone.zone
+    why = law.stale_registry(case.campaign.law, zone, case.registries, now) if zone is not None else None
+    return Verdict(Gate.REGISTRY, why is None, why or "no registry is too old")
+
+
 def _retired(case: Case, now: datetime) -> Verdict:
     limit, count = case.campaign.retry.retire_after, case.phone.invalid_count
     why = f"the network refused it as no number {count} times in a row"
@@ -203,6 +214,8 @@ def _lockout(case: Case, now: datetime) -> Verdict:
     at = case.phone.abandoned_at
     if at is None or not hours:
         return Verdict(Gate.LOCKOUT, True, "no abandoned call")
+    if case.has_agent:
+        return Verdict(Gate.LOCKOUT, True, "an agent dials it")
     if case.campaign.mode in CERTAIN_MODES:
         return Verdict(Gate.LOCKOUT, True, f"mode={case.campaign.mode} has an agent for everyone")
     until = at + timedelta(hours=hours)
@@ -237,6 +250,7 @@ GATES: Final[tuple[tuple[Gate, Callable[[Case, datetime], Verdict]], ...]] = (
     (Gate.LEAD_CAP, _lead_cap),
     (Gate.NUMBER, _number),
     (Gate.DO_NOT_CALL, _do_not_call),
+    (Gate.REGISTRY, _registry),
     (Gate.RETIRED, _retired),
     (Gate.HOLIDAY, _holiday),
     (Gate.LAW, _law),
@@ -249,6 +263,7 @@ OF_PHONE: Final = frozenset(
     {
         Gate.NUMBER,
         Gate.DO_NOT_CALL,
+        Gate.REGISTRY,
         Gate.RETIRED,
         Gate.HOLIDAY,
         Gate.LAW,

@@ -6,9 +6,9 @@ Where a number may be in several time zones, all of them must be open. Laws chan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from stasis_dialer.core.lead_options import Law, LawPack, Purpose
@@ -139,6 +139,51 @@ def ruling(law: Law, zone: Zone, holidays: Holidays, now: datetime) -> Ruling:
     local = f"{now.astimezone(zone_info(shut)):%a %H:%M} in {shut}"
     why = f"holiday: {holiday}, {place}" if holiday else f"outside the {pack.name} hours: {local}, {place}"
     return Ruling(False, why, _all_open_at(opening, zone, now), holiday)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A do-not-call registry that was imported; `dated_at` is its file's own time, None: cannot be read."""
+
+    source: str
+    dated_at: datetime | None
+
+
+def registry_days(law: Law, zone: Zone) -> int | None:
+    """How old a registry may be where numbers of this zone are called; None: no rule."""
+    pack = pack_of(law, zone)
+    if pack is None:
+        return None
+    return pack.registry_days if law.registry_days is None else law.registry_days or None
+
+
+def stale_registry(law: Law, zone: Zone, registries: Iterable[Registry], now: datetime) -> str | None:
+    """Why no number of this zone may be called: a registry is missing, too old, or of an unknown age; else None.
+
+    Those meant are the law's `registries`; when it names none, all that were imported. Of a registry that was imported
+    for all campaigns and for one, the newer file counts. A date in the future is no date.
+    """
+    days = registry_days(law, zone)
+    if days is None:
+        return None
+    dated: dict[str, datetime | None] = {}
+    for one in registries:
+        known = one.dated_at if one.dated_at is not None and one.dated_at <= now + _CLOCKS_DIFFER else None
+        before = dated.get(one.source)
+        dated[one.source] = max(before, known) if before and known else before or known
+    for source in law.registries or sorted(dated):
+        at = dated.get(source)
+        if source not in dated:
+            return f"registry {source} was never imported"
+        if at is None:
+            return f"the age of registry {source} is not known"
+        if now - at > timedelta(days=days):
+            return f"registry {source} is {(now - at).days} days old, at most {days} are allowed: import a newer file"
+    return None
+
+
+_CLOCKS_DIFFER: Final = timedelta(days=1)
+"""A file of today may have tomorrow's date elsewhere."""
 
 
 def calls_a_day(law: Law, zone: Zone) -> int | None:

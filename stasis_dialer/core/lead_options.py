@@ -34,6 +34,8 @@ class Law:
     pack: LawPack = LawPack.AUTO
     purpose: Purpose = Purpose.TELEMARKETING
     closed_dates: tuple[date, ...] = ()
+    registries: tuple[str, ...] = ()
+    registry_days: int | None = None
 
 
 class Weekday(StrEnum):

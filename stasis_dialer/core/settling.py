@@ -17,7 +17,7 @@ from stasis_dialer.core.model import Lead
 from stasis_dialer.core.zones import zone_of
 from stasis_dialer.errors import NumberRefused
 
-BY_ZONE: Final = frozenset({Gate.HOLIDAY, Gate.LAW})
+BY_ZONE: Final = frozenset({Gate.HOLIDAY, Gate.LAW, Gate.REGISTRY})
 """Gates that a lead's zone stands for: while the zone is shut, no reservation reads the lead."""
 
 BEFORE_PHONE: Final = frozenset(Gate) - gates.OF_PHONE

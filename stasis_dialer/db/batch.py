@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from stasis_dialer.core import law
 from stasis_dialer.core.model import CallStatus, Campaign, Lead, LeadStatus, Reservation
 from stasis_dialer.core.settling import Settled, settle
-from stasis_dialer.core.zones import NOWHERE, ON_AGENDA, zone_by_code
+from stasis_dialer.core.zones import zone_by_code
 from stasis_dialer.db import reservation_sql as sql
 from stasis_dialer.db.agenda import Callback, due_callbacks, made, put_off
 from stasis_dialer.db.candidates import Found
@@ -65,7 +65,6 @@ class Batch:
         self._until = now + timedelta(seconds=lease_seconds)
         self._holidays = holidays
         self._seen: set[int] = set()
-        self._zones: dict[str | None, bool] = {None: True, NOWHERE: True, ON_AGENDA: False}
         self._cases = CaseReader(statements, clock, campaign, holidays, now, to_number)
         self._taken: list[tuple[Reservation, Settled]] = []
         self._refused: list[tuple[Lead, str]] = []
@@ -76,13 +75,9 @@ class Batch:
         """Leads that were looked at, whatever became of them."""
         return frozenset(self._seen)
 
-    def is_zone_open(self, code: str | None) -> bool:
-        """Whether numbers of a zone may be called now; one not known yet is looked at."""
-        if code not in self._zones:
-            assert code is not None
-            zone = zone_by_code(code)
-            self._zones[code] = law.ruling(self._campaign.law, zone, self._holidays, self._now).is_open
-        return self._zones[code]
+    async def open_zones(self) -> Callable[[str | None], bool]:
+        """Says of a zone's code whether its numbers may be called now; one not known yet is looked at."""
+        return await self._cases.open_zones()
 
     async def keep_promises(self, n: int, agents: Collection[str], new_call_id: Callable[[], str]) -> None:
         """Take the callbacks that are due."""

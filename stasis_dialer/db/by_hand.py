@@ -19,6 +19,7 @@ from stasis_dialer.core.zones import zone_of
 from stasis_dialer.db import reservation_sql as sql
 from stasis_dialer.db.clock import utc_text
 from stasis_dialer.db.database import Database, Statements
+from stasis_dialer.db.dnc import registries_of
 from stasis_dialer.db.number_facts import calls_of_leads, known_phones
 from stasis_dialer.db.rows import LEAD_JSON, lead_from
 from stasis_dialer.errors import Refused
@@ -97,8 +98,15 @@ class ByHand:
         known = await known_phones(statements, clock, [phone], campaign.id, now)
         calls = await calls_of_leads(statements, clock, [lead.id], now) if lead else {}
         called_at = calls.get(lead.id, ()) if lead else ()
-        case = Case(campaign, lead or NOBODY, holidays=self._holidays, lead_called_at=called_at)
-        return replace(case, phone=known.get(number, phone))
+        return Case(
+            campaign,
+            lead or NOBODY,
+            known.get(number, phone),
+            self._holidays,
+            called_at,
+            registries=await registries_of(statements, campaign.id),
+            has_agent=True,
+        )
 
 
 def pass_gates(case: Case, now: datetime) -> None:

@@ -13,8 +13,10 @@ from stasis_dialer.core import law
 from stasis_dialer.core.gates import Case, Phone
 from stasis_dialer.core.model import Campaign, Lead
 from stasis_dialer.core.settling import phones_in_turn, read_phone
+from stasis_dialer.core.zones import NOWHERE, ON_AGENDA, zone_by_code
 from stasis_dialer.db.clock import LegacyClock
 from stasis_dialer.db.database import Statements
+from stasis_dialer.db.dnc import registries_of
 from stasis_dialer.db.number_facts import calls_of_leads, known_phones, more_phones
 
 Phones = list[tuple[int, Phone]]
@@ -40,6 +42,7 @@ class CaseReader:
         self._now = now
         self._to_number = to_number
         self._known: dict[str, Phone] = {}
+        self._registries: tuple[law.Registry, ...] | None = None
 
     async def read(self, leads: Sequence[Lead]) -> list[tuple[Case, Phones]]:
         """Each lead's case without a phone, and its phones. Numbers may be known better when they are asked for."""
@@ -48,13 +51,40 @@ class CaseReader:
         await self._learn([phone for phones in turns.values() for _, phone in phones])
         ids = [lead.id for lead in whole] if self._campaign.retry.calls_per_lead else []
         called = await calls_of_leads(self._statements, self._clock, ids, self._now)
+        registries = await self.registries()
         return [
             (
-                Case(self._campaign, lead, holidays=self._holidays, lead_called_at=called.get(lead.id, ())),
+                Case(
+                    self._campaign,
+                    lead,
+                    holidays=self._holidays,
+                    lead_called_at=called.get(lead.id, ()),
+                    registries=registries,
+                ),
                 turns[lead.id],
             )
             for lead in whole
         ]
+
+    async def registries(self) -> tuple[law.Registry, ...]:
+        """The do-not-call registries of the campaign, read once."""
+        if self._registries is None:
+            self._registries = await registries_of(self._statements, self._campaign.id)
+        return self._registries
+
+    async def open_zones(self) -> Callable[[str | None], bool]:
+        """Says of a zone's code whether its numbers may be called now, by law and registries; unknown ones: yes."""
+        registries = await self.registries()
+        known: dict[str | None, bool] = {None: True, NOWHERE: True, ON_AGENDA: False}
+
+        def is_open(code: str | None) -> bool:
+            if code not in known:
+                zone, rules = zone_by_code(code or ""), self._campaign.law
+                is_lawful = law.ruling(rules, zone, self._holidays, self._now).is_open
+                known[code] = is_lawful and law.stale_registry(rules, zone, registries, self._now) is None
+            return known[code]
+
+        return is_open
 
     def known(self, phones: Phones) -> Phones:
         """The phones with what is known of them by now, this transaction's own calls included."""

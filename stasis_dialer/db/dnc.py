@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from stasis_dialer.core.law import Registry
 from stasis_dialer.db.clock import utc_moment, utc_text
 from stasis_dialer.db.database import Database, Statements, placeholders
 from stasis_dialer.errors import NumberRefused, Refused
@@ -101,6 +102,16 @@ async def listed_among(
         for number in [number for number in numbers if number.startswith(digits)] if is_prefix else [digits]:
             found[number] = _longer(found.get(number), entry)
     return found
+
+
+async def registries_of(statements: Statements, campaign_id: int) -> tuple[Registry, ...]:
+    """The registries that were imported for all campaigns or for this one, with the dates of their files."""
+    rows = await statements.rows(
+        "SELECT JSON_ARRAY(source, registry_at) FROM dialer_dnc_sources WHERE campaign_id IN (%s, %s)",
+        EVERY_CAMPAIGN,
+        campaign_id,
+    )
+    return tuple(Registry(source, utc_moment(registry_at)) for source, registry_at in rows)
 
 
 def list_number(statements: Statements, number: str, source: str, now: datetime) -> None:
@@ -223,6 +234,10 @@ class DoNotCallList:
             assert registry is not None and imported is not None
             found.append(DncSource(source, campaign_id or None, registry, imported, entries))
         return found
+
+    async def registries(self, campaign_id: int) -> tuple[Registry, ...]:
+        """The registries whose age decides whether a campaign may dial."""
+        return await self._database.run(lambda s: registries_of(s, campaign_id), may_repeat=True)
 
     @contextlib.asynccontextmanager
     async def registry(

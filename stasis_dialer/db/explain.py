@@ -7,7 +7,7 @@ do-not-call) is told of the next leads that are up, by the gates themselves.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +22,7 @@ from stasis_dialer.db.candidates import Candidates
 from stasis_dialer.db.cases import CaseReader
 from stasis_dialer.db.clock import utc_moment
 from stasis_dialer.db.database import Database, Statements, placeholders
+from stasis_dialer.db.dnc import registries_of
 from stasis_dialer.db.rows import LEAD_JSON, lead_from
 
 UP_NEXT: Final = 100
@@ -133,10 +134,11 @@ class Explain:
         """How many leads each gate holds now, in the gates' order; `ready` are those that no counted gate holds."""
         clock, stamp = self._database.clock, self._database.clock.text(now)
 
-        async def count(statements: Statements) -> list[list[Any]]:
-            return await statements.rows(COUNTS, stamp, stamp, campaign.id)
+        async def count(statements: Statements) -> tuple[list[list[Any]], tuple[law.Registry, ...]]:
+            registries = await registries_of(statements, campaign.id)
+            return await statements.rows(COUNTS, stamp, stamp, campaign.id), registries
 
-        rows = await self._database.run(count, may_repeat=True, seconds=COUNT_SECONDS)
+        rows, registries = await self._database.run(count, may_repeat=True, seconds=COUNT_SECONDS)
         found: dict[str, GateCount] = {}
 
         def hold(gate: str, leads: int, why: str, opens_at: datetime | None = None) -> None:
@@ -157,20 +159,29 @@ class Explain:
                 hold(Gate.CALLBACK, leads, "promised a call", clock.moment(first_later))
             else:
                 hold(Gate.NEXT_ATTEMPT, later, "their next attempt is later", clock.moment(first_later))
-                self._by_zone(campaign, zone, leads - later, now, hold)
+                self._by_zone(campaign, zone, leads - later, registries, now, hold)
         return [
             *(GateCount(v.gate, found["ready"].leads if "ready" in found else 0, v.why, v.opens_at) for v in shut),
             *sorted((one for gate, one in found.items() if not (shut and gate == "ready")), key=_place),
         ]
 
     def _by_zone(
-        self, campaign: Campaign, zone: str | None, leads: int, now: datetime, hold: Callable[..., None]
+        self,
+        campaign: Campaign,
+        zone: str | None,
+        leads: int,
+        registries: Sequence[law.Registry],
+        now: datetime,
+        hold: Callable[..., None],
     ) -> None:
         if zone is None or zone == NOWHERE:
             hold("ready", leads, "up now, as far as can be counted")
             return
         ruling = law.ruling(campaign.law, zone_by_code(zone), self._holidays, now)
-        if ruling.is_open:
+        stale = law.stale_registry(campaign.law, zone_by_code(zone), registries, now)
+        if stale is not None:
+            hold(Gate.REGISTRY, leads, stale)
+        elif ruling.is_open:
             hold("ready", leads, "up now, as far as can be counted")
         else:
             gate = Gate.HOLIDAY if ruling.holiday else Gate.LAW
@@ -182,14 +193,7 @@ class Explain:
 
         async def look(statements: Statements) -> Counter[tuple[str, str]]:
             reader = CaseReader(statements, clock, campaign, self._holidays, now, to_number)
-            zones: dict[str | None, bool] = {None: True, NOWHERE: True}
-
-            def is_open(code: str | None) -> bool:
-                if code not in zones:
-                    zone = zone_by_code(code or "")
-                    zones[code] = law.ruling(campaign.law, zone, self._holidays, now).is_open
-                return zones[code]
-
+            is_open = await reader.open_zones()
             found = await Candidates().find(statements, campaign, clock.text(now) or "", UP_NEXT, is_open)
             ids = [one.id for one in found]
             if not ids:

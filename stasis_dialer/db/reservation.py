@@ -82,13 +82,14 @@ class Reservations:
             batch = Batch(self._database.clock, statements, campaign, now, app, lease_seconds, self.holidays, to_number)
             batches[:] = [batch]
             await batch.keep_promises(n, agents, new_call_id)
+            is_zone_open = await batch.open_zones()
             window = 1
             for _round in range(MAX_ROUNDS):
                 wanted = n - len(batch.reserved.reservations)
                 if wanted <= 0:
                     break
                 found = await self._candidates.find(
-                    statements, campaign, batch.stamp, wanted * window, batch.is_zone_open, batch.seen
+                    statements, campaign, batch.stamp, wanted * window, is_zone_open, batch.seen
                 )
                 locked = await batch.settle({one.id: one for one in found}, new_call_id, wanted)
                 if len(found) < wanted * window:

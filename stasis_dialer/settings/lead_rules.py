@@ -24,6 +24,12 @@ class LawSettings(Group):
     """telemarketing, or collection: the states of Brazil give them different hours."""
     closed_dates: tuple[date, ...] = ()
     """More days without calls, such as a city's holidays."""
+    registries: tuple[str, ...] = ()
+    """Sources of do-not-call registries that must be there and not too old; empty: all that were imported."""
+    registry_days: int | None = Field(default=None, ge=0, le=3650)
+    """How old a registry's file may be before nothing is dialled; null: the rule pack's (Brazil 30, USA 31); 0: any
+    age, and `check` warns about it.
+    """
 
 
 class WorkingDaysSettings(Group):

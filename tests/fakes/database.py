@@ -782,7 +782,7 @@ class MemoryByHand(_Repository):
             leads = self._store.leads
             phone = leads._phone(typed.number, campaign.id, now, lambda text: text)
             called = self._store.calls.starts(lambda record: lead is not None and record.lead_id == lead.id)
-            case = Case(campaign, lead or NOBODY, phone, leads.holidays, lead_called_at=called)
+            case = Case(campaign, lead or NOBODY, phone, leads.holidays, lead_called_at=called, has_agent=True)
             pass_gates(case, now)
             if lead is not None and lead.status is LeadStatus.FAILED:
                 self._store.count(campaign.id, processed=-1)

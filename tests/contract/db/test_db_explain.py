@@ -7,12 +7,13 @@ import pytest
 
 from stasis_dialer.core.gates import Gate
 from stasis_dialer.core.lead_options import Law, Retry
-from stasis_dialer.core.model import CampaignStatus, Disposition, LeadStatus
+from stasis_dialer.core.model import CampaignStatus, DialMode, Disposition, LeadStatus
+from stasis_dialer.db.by_hand import Typed
 from stasis_dialer.db.dnc import DoNotCall
 from stasis_dialer.db.explain import COUNTS, GateCount
 from stasis_dialer.db.leads import NewLead
 from stasis_dialer.db.store import Store
-from tests.contract.db.conftest import NOW, Story, at, begin, e164
+from tests.contract.db.conftest import APP, LEASE_SECONDS, NOW, Story, at, begin, e164
 from tests.contract.db.records import ended, outcome
 
 PAULISTA, ACREAN = "11987650001", "68987650001"
@@ -140,3 +141,38 @@ async def test_given_a_lead_that_nobody_can_call_when_explained_then_it_says_wit
         "invalid_number",
         None,
     )
+
+
+async def test_given_an_abandoned_number_when_explained_then_the_lock_out_is_named_with_its_end(
+    mariadb: Store,
+) -> None:
+    story = await begin(mariadb)
+    await story.add(PAULISTA)
+    (one,) = (await story.reserve(1)).reservations
+    lost = replace(ended(one, Disposition.ABANDONED), ended_at=at(30))
+    await mariadb.calls.finish([(lost, outcome(one, LeadStatus.PENDING, "abandoned", at(60)))])
+    until = at(72 * 3600 + 30)
+    for mode in (DialMode.PREDICTIVE, DialMode.POWER, DialMode.LEGACY, DialMode.BROADCAST):
+        story.campaign = replace(story.campaign, mode=mode)
+        assert await held(story, one.lead.id, at(120)) == (Gate.LOCKOUT, until)
+        assert await held(story, one.lead.id, until) == (None, until)
+    assert (await story.reserve(5, at(120))).reservations == []
+    for mode in (DialMode.PROGRESSIVE, DialMode.PREVIEW, DialMode.MANUAL):
+        story.campaign = replace(story.campaign, mode=mode)
+        assert (await held(story, one.lead.id, until))[0] is None
+
+
+@pytest.mark.parametrize("mode", [DialMode.PREDICTIVE, DialMode.POWER])
+async def test_given_an_abandoned_number_when_an_agent_types_it_then_it_is_called_though_the_campaign_may_not(
+    mariadb: Store, mode: DialMode
+) -> None:
+    story = await begin(mariadb)
+    await story.add(PAULISTA)
+    (one,) = (await story.reserve(1)).reservations
+    await mariadb.calls.finish([(ended(one, Disposition.ABANDONED), outcome(one, LeadStatus.PENDING, "abandoned"))])
+    story.campaign = replace(story.campaign, mode=mode)
+    assert (await story.reserve(5, at(3600))).reservations == []
+    typed = Typed("call-x", f"55{PAULISTA}", "1001")
+    await mariadb.by_hand.reserve(story.campaign, typed, at(3600), APP, LEASE_SECONDS)
+    call = await mariadb.calls.get("call-x")
+    assert call is not None and call.number == f"55{PAULISTA}"

@@ -8,6 +8,7 @@ import pytest
 
 from stasis_dialer.core import gates
 from stasis_dialer.core.gates import Case, Gate, Phone
+from stasis_dialer.core.law import Registry
 from stasis_dialer.core.lead_options import Law, LawPack, LeadList, Retry
 from stasis_dialer.core.model import Campaign, CampaignStatus, DialMode, Lead, LeadStatus
 from stasis_dialer.core.settling import phones_in_turn, settle
@@ -64,6 +65,13 @@ SHUT: list[tuple[str, Gate, Case, datetime | None, str | None]] = [
         NOW + HOUR,
         None,
     ),
+    (
+        "a registry of two months ago",
+        Gate.REGISTRY,
+        case(registries=(Registry("procon", NOW - timedelta(days=60)),)),
+        None,
+        None,
+    ),
     ("retired", Gate.RETIRED, case(phone={"invalid_count": 3}), None, "retired_number"),
     ("Acre sleeps", Gate.LAW, case(phone=Phone(OTHER, zone=zone_of(OTHER))), None, None),
     (
@@ -108,6 +116,12 @@ def test_what_shuts_a_gate(name: str, gate: Gate, found: Case, opens_at: datetim
         later = replace(found, phone=replace(found.phone, do_not_call=None)) if gate is Gate.DO_NOT_CALL else found
         assert gates.may_be_called(later, opening)
         assert not gates.may_be_called(found, opening - timedelta(seconds=1))
+
+
+def test_given_an_abandoned_call_when_an_agent_dials_the_number_then_the_lock_out_is_open() -> None:
+    lost = case(campaign={"mode": DialMode.PREDICTIVE}, phone={"abandoned_at": NOW - HOUR})
+    assert [verdict.gate for verdict in gates.shut(lost, NOW)] == [Gate.LOCKOUT]
+    assert gates.may_be_called(replace(lost, has_agent=True), NOW)
 
 
 def test_given_nothing_shut_then_the_lead_may_be_called_now() -> None:

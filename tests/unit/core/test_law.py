@@ -1,11 +1,11 @@
 """The rule packs, with the library's own holidays."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from stasis_dialer.core import law
-from stasis_dialer.core.law import ruling
+from stasis_dialer.core.law import Registry, ruling, stale_registry
 from stasis_dialer.core.lead_options import Law, LawPack, Purpose
 from stasis_dialer.core.zones import zone_of
 from stasis_dialer.settings.holiday_dates import HolidayDates
@@ -127,3 +127,40 @@ def test_florida_limits_the_calls_of_a_day() -> None:
     assert law.calls_a_day(Law(), zone_of("13055551234")) == 3
     assert law.calls_a_day(Law(), zone_of("12125551234")) is None
     assert law.calls_a_day(Law(LawPack.OFF), zone_of("13055551234")) is None
+
+
+TODAY = moment("2026-03-02 15:00")
+
+
+def aged(source: str, days: float) -> Registry:
+    return Registry(source, TODAY - timedelta(days=days))
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "rules", "registries", "why"),
+    [
+        ("nothing imported", SP, Law(), [], None),
+        ("a file of today", SP, Law(), [aged("procon", 0)], None),
+        ("exactly thirty days", SP, Law(), [aged("procon", 30)], None),
+        ("a minute more", SP, Law(), [aged("procon", 30 + 1 / 1440)], "registry procon is 30 days old, at most 30"),
+        ("one of two is old", SP, Law(), [aged("a", 1), aged("b", 40)], "registry b is 40 days old"),
+        ("of one source the newer file counts", SP, Law(), [aged("a", 40), aged("a", 1)], None),
+        ("the United States allow a day more", "13055550123", Law(), [aged("ftc", 31)], None),
+        ("and no more", "13055550123", Law(), [aged("ftc", 32)], "at most 31 are allowed"),
+        ("no rule elsewhere", "351211234567", Law(), [aged("x", 400)], None),
+        ("no law", SP, Law(LawPack.OFF), [aged("procon", 400)], None),
+        ("an unknown age", SP, Law(), [Registry("procon", None)], "the age of registry procon is not known"),
+        ("a file of next month", SP, Law(), [aged("procon", -30)], "the age of registry procon is not known"),
+        ("tomorrow elsewhere", SP, Law(), [aged("procon", -0.5)], None),
+        ("days of its own", SP, Law(registry_days=7), [aged("procon", 8)], "at most 7 are allowed"),
+        ("any age", SP, Law(registry_days=0), [aged("procon", 400)], None),
+        ("only those named count", SP, Law(registries=("procon",)), [aged("procon", 1), aged("own", 400)], None),
+        ("a named one is missing", SP, Law(registries=("procon",)), [aged("own", 1)], "procon was never imported"),
+    ],
+)
+def test_when_a_registry_stops_dialling(
+    name: str, number: str, rules: Law, registries: list[Registry], why: str | None
+) -> None:
+    full = number + "987654321" if number == SP else number
+    found = stale_registry(rules, zone_of(full), registries, TODAY)
+    assert found is None if why is None else why in str(found)
