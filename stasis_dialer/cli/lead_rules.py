@@ -1,4 +1,4 @@
-"""`stasis-dialer leads callback`: calls promised to leads."""
+"""`stasis-dialer leads callback` and `leads phone`: calls promised to leads, phones taken out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from stasis_dialer.cli.context import Context, actor_name, command, pass_context
 from stasis_dialer.core.model import Campaign, Lead
-from stasis_dialer.core.numbers import normalise
+from stasis_dialer.core.numbers import masked, normalise
 from stasis_dialer.core.settling import next_zone
 from stasis_dialer.core.zones import zone_by_code
 from stasis_dialer.errors import Refused
@@ -48,6 +48,34 @@ async def callback(
         zone = _timezone_of(lead, campaign)
         made = await store.agenda.promise(lead_id, _local(text, zone), now, agent, note, actor_name())
     click.echo(f"lead {lead_id}: callback at {made.due_at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} in {zone}")
+
+
+@click.command()
+@click.argument("lead_id", type=int)
+@click.argument("number")
+@click.option("--retire/--restore", "is_retired", default=True, help="Take it out, or back in.")
+@pass_context
+@command
+async def phone(context: Context, lead_id: int, number: str, is_retired: bool) -> None:
+    """Take one of a lead's phones out, as a wrong number; the lead's other phones are called.
+
+    \b
+    Example: stasis-dialer leads phone 4711 "(11) 98765-4321" --retire
+    """
+    async with context.store() as store:
+        lead = await store.leads.get(lead_id)
+        if lead is None:
+            raise Refused(f"there is no such lead: id={lead_id}")
+        campaign = (await store.campaigns.get(lead.campaign_id)).campaign
+        digits = normalise(number, campaign.default_region, campaign.numbers)
+        if not await store.leads.retire_phone(lead_id, digits, is_retired=is_retired):
+            raise Refused(
+                f"the lead has no such phone: id={lead_id} number={masked(digits)}; `leads show` lists them; phones "
+                "that the old panel added are known after the next import"
+            )
+    click.echo(
+        f"lead {lead_id}: phone ...{digits[-4:]} {'is not called any more' if is_retired else 'is called again'}"
+    )
 
 
 def _local(text: str, zone: str) -> datetime:

@@ -33,6 +33,7 @@ def leads() -> None:
 
 
 leads.add_command(lead_rules.callback)
+leads.add_command(lead_rules.phone)
 leads.add_command(explaining.explain_lead)
 leads.add_command(person.erase)
 leads.add_command(recycling.recycle)

@@ -38,6 +38,7 @@ class Gate(StrEnum):
     DO_NOT_CALL = "do_not_call"
     REGISTRY = "registry"
     RETIRED = "retired"
+    PHONE_ATTEMPTS = "phone_attempts"
     HOLIDAY = "holiday"
     LAW = "law"
     NUMBER_CAP = "number_cap"
@@ -73,6 +74,10 @@ class Phone:
     invalid_count: int = 0
     """How often in a row the network said that there is no such number."""
     abandoned_at: datetime | None = None
+    is_retired: bool = False
+    """Somebody took it out, for this lead."""
+    attempts: int = 0
+    """Of this lead, at this phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +187,19 @@ def _registry(case: Case, now: datetime) -> Verdict:
 
 
 def _retired(case: Case, now: datetime) -> Verdict:
+    if case.phone.is_retired:
+        return Verdict(Gate.RETIRED, False, "this phone of the lead was taken out", ends="retired_number")
     limit, count = case.campaign.retry.retire_after, case.phone.invalid_count
     why = f"the network refused it as no number {count} times in a row"
     return Verdict(Gate.RETIRED, not limit or count < limit, why, ends="retired_number")
+
+
+def _phone_attempts(case: Case, now: datetime) -> Verdict:
+    limit, count = case.campaign.retry.attempts_per_phone, case.phone.attempts
+    if not limit or case.lead.callback_at is not None:
+        return Verdict(Gate.PHONE_ATTEMPTS, True, f"attempts={count}, no limit")
+    why = f"attempts at this phone={count} attempts_per_phone={limit}"
+    return Verdict(Gate.PHONE_ATTEMPTS, count < limit, why, ends="max_attempts")
 
 
 def _holiday(case: Case, now: datetime) -> Verdict:
@@ -252,6 +267,7 @@ GATES: Final[tuple[tuple[Gate, Callable[[Case, datetime], Verdict]], ...]] = (
     (Gate.DO_NOT_CALL, _do_not_call),
     (Gate.REGISTRY, _registry),
     (Gate.RETIRED, _retired),
+    (Gate.PHONE_ATTEMPTS, _phone_attempts),
     (Gate.HOLIDAY, _holiday),
     (Gate.LAW, _law),
     (Gate.NUMBER_CAP, _number_cap),
@@ -265,6 +281,7 @@ OF_PHONE: Final = frozenset(
         Gate.DO_NOT_CALL,
         Gate.REGISTRY,
         Gate.RETIRED,
+        Gate.PHONE_ATTEMPTS,
         Gate.HOLIDAY,
         Gate.LAW,
         Gate.NUMBER_CAP,

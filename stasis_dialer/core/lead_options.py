@@ -93,6 +93,7 @@ class Retry:
     rules: tuple[RetryRule, ...] = ()
     calls_per_number: int = 3
     calls_per_lead: int = 0
+    attempts_per_phone: int = 0
     retire_after: int = 3
 
     def rule(self, disposition: str) -> RetryRule:

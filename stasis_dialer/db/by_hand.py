@@ -20,7 +20,7 @@ from stasis_dialer.db import reservation_sql as sql
 from stasis_dialer.db.clock import utc_text
 from stasis_dialer.db.database import Database, Statements
 from stasis_dialer.db.dnc import registries_of
-from stasis_dialer.db.number_facts import calls_of_leads, known_phones
+from stasis_dialer.db.number_facts import OwnPhones, calls_of_leads, known_phones, own_phones
 from stasis_dialer.db.rows import LEAD_JSON, lead_from
 from stasis_dialer.errors import Refused
 from stasis_dialer.settings.holiday_dates import HolidayDates
@@ -94,7 +94,8 @@ class ByHand:
         self, statements: Statements, campaign: Campaign, lead: Lead | None, number: str, now: datetime
     ) -> Case:
         clock = self._database.clock
-        phone = Phone(number, zone=zone_of(number))
+        own = (await own_phones(statements, [lead.id])).get(lead.id) if lead else None
+        phone = (own or OwnPhones()).of(Phone(number, zone=zone_of(number)))
         known = await known_phones(statements, clock, [phone], campaign.id, now)
         calls = await calls_of_leads(statements, clock, [lead.id], now) if lead else {}
         called_at = calls.get(lead.id, ()) if lead else ()

@@ -17,7 +17,7 @@ from stasis_dialer.core.zones import NOWHERE, ON_AGENDA, zone_by_code
 from stasis_dialer.db.clock import LegacyClock
 from stasis_dialer.db.database import Statements
 from stasis_dialer.db.dnc import registries_of
-from stasis_dialer.db.number_facts import calls_of_leads, known_phones, more_phones
+from stasis_dialer.db.number_facts import OwnPhones, calls_of_leads, known_phones, own_phones
 
 Phones = list[tuple[int, Phone]]
 """A lead's phones with their places, in their turn."""
@@ -46,8 +46,9 @@ class CaseReader:
 
     async def read(self, leads: Sequence[Lead]) -> list[tuple[Case, Phones]]:
         """Each lead's case without a phone, and its phones. Numbers may be known better when they are asked for."""
-        whole = await self._with_phones(leads)
-        turns = {lead.id: self._phones(lead) for lead in whole}
+        own = await own_phones(self._statements, [lead.id for lead in leads])
+        whole = [replace(lead, more_phones=own[lead.id].more) if lead.id in own else lead for lead in leads]
+        turns = {lead.id: self._phones(lead, own.get(lead.id, OwnPhones())) for lead in whole}
         await self._learn([phone for phones in turns.values() for _, phone in phones])
         ids = [lead.id for lead in whole] if self._campaign.retry.calls_per_lead else []
         called = await calls_of_leads(self._statements, self._clock, ids, self._now)
@@ -88,18 +89,17 @@ class CaseReader:
 
     def known(self, phones: Phones) -> Phones:
         """The phones with what is known of them by now, this transaction's own calls included."""
-        return [(index, self._known.get(phone.number, phone)) for index, phone in phones]
+        return [
+            (index, replace(self._known.get(it.number, it), attempts=it.attempts, is_retired=it.is_retired))
+            for index, it in phones
+        ]
 
     def called(self, phone: Phone) -> None:
         """A call to this number is being written."""
         self._known[phone.number] = replace(phone, called_at=(*phone.called_at, self._now))
 
-    def _phones(self, lead: Lead) -> Phones:
-        return [(index, read_phone(text, self._to_number)) for index, text in phones_in_turn(lead)]
-
-    async def _with_phones(self, leads: Sequence[Lead]) -> list[Lead]:
-        more = await more_phones(self._statements, [lead.id for lead in leads])
-        return [replace(lead, more_phones=more[lead.id]) if lead.id in more else lead for lead in leads]
+    def _phones(self, lead: Lead, own: OwnPhones) -> Phones:
+        return [(index, own.of(read_phone(text, self._to_number))) for index, text in phones_in_turn(lead)]
 
     async def _learn(self, phones: Sequence[Phone]) -> None:
         new = [phone for phone in phones if phone.number and phone.number not in self._known]

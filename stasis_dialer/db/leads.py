@@ -16,6 +16,7 @@ from stasis_dialer.core.settling import next_zone
 from stasis_dialer.core.zones import NOWHERE
 from stasis_dialer.db.clock import utc_moment, utc_text
 from stasis_dialer.db.database import Statements, placeholders
+from stasis_dialer.db.number_facts import RETIRED
 from stasis_dialer.db.reservation import Reservations
 from stasis_dialer.db.rows import LEAD_JSON, lead_from
 
@@ -125,6 +126,17 @@ class Leads(Reservations):
             lead_id,
         )
         return [LeadPhone(row[0], row[1], row[2], row[3], row[4], row[5], utc_moment(row[6])) for row in rows]
+
+    async def retire_phone(self, lead_id: int, number: str, *, is_retired: bool = True) -> bool:
+        """Take a phone out for this lead, or back in; `number` is E.164 without plus. Whether the lead has it."""
+        sql = "UPDATE dialer_lead_phones SET status = %s WHERE lead_id = %s AND number = %s"
+        status = RETIRED if is_retired else "pending"
+        return (
+            await self._database.run(
+                lambda statements: statements.execute(sql, status, lead_id, number), may_repeat=True
+            )
+            > 0
+        )
 
     async def last_agents(self, lead_ids: Sequence[int]) -> dict[int, str]:
         """For each of the leads that an agent spoke with, the last such agent."""

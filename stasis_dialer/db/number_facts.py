@@ -6,7 +6,7 @@ A number's own row exists only once something went wrong with it. It is written 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -46,10 +46,12 @@ _LEAD_CALLS: Final = (
     "SELECT JSON_ARRAY(lead_id, started_at, start_time) FROM discador_chamadas FORCE INDEX (ix_dialer_lead) "
     "WHERE lead_id IN ({marks}) AND start_time > %s AND " + REAL_CALL
 )
-_MORE_PHONES: Final = (
-    "SELECT JSON_ARRAY(lead_id, number) FROM dialer_lead_phones "
-    "WHERE lead_id IN ({marks}) AND position > 1 AND number <> '' ORDER BY lead_id, position"
+_OWN_PHONES: Final = (
+    "SELECT JSON_ARRAY(lead_id, position, number, status, attempts) FROM dialer_lead_phones WHERE lead_id IN ({marks}) "
+    "AND number <> '' AND (position > 1 OR attempts > 0 OR status = 'retired') ORDER BY lead_id, position"
 )
+RETIRED: Final = "retired"
+"""Status of a lead's phone that is not to be called for this lead."""
 _PHONE_ENDED: Final = (
     "UPDATE dialer_lead_phones SET attempts = attempts + 1, result = %s, last_attempt_at = %s "
     "WHERE lead_id = %s AND number = %s AND (last_attempt_at IS NULL OR last_attempt_at < %s)"
@@ -107,14 +109,33 @@ async def calls_of_leads(
     return _by_first(await statements.rows(sql, *lead_ids, clock.text(now - DAY)), clock)
 
 
-async def more_phones(statements: Statements, lead_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    """By lead its phones beyond the two that the legacy has columns for, as E.164 with plus."""
+@dataclass(slots=True)
+class OwnPhones:
+    """What a lead's phones have beside their numbers. `more`: those without a column of the legacy's, with plus."""
+
+    more: tuple[str, ...] = ()
+    attempts: dict[str, int] = field(default_factory=dict)
+    retired: set[str] = field(default_factory=set)
+
+    def of(self, phone: Phone) -> Phone:
+        """A phone with its own state."""
+        return replace(phone, attempts=self.attempts.get(phone.number, 0), is_retired=phone.number in self.retired)
+
+
+async def own_phones(statements: Statements, lead_ids: Sequence[int]) -> dict[int, OwnPhones]:
+    """By lead, for those that have anything to tell of their phones."""
     if not lead_ids:
         return {}
-    found: dict[int, list[str]] = {}
-    for lead_id, number in await statements.rows(_MORE_PHONES.format(marks=placeholders(lead_ids)), *lead_ids):
-        found.setdefault(lead_id, []).append(f"+{number}")
-    return {lead_id: tuple(numbers) for lead_id, numbers in found.items()}
+    found: dict[int, OwnPhones] = {}
+    rows = await statements.rows(_OWN_PHONES.format(marks=placeholders(lead_ids)), *lead_ids)
+    for lead_id, position, number, status, attempts in rows:
+        own = found.setdefault(lead_id, OwnPhones())
+        if position > 1:
+            own.more = (*own.more, f"+{number}")
+        own.attempts[number] = max(attempts, own.attempts.get(number, 0))
+        if status == RETIRED:
+            own.retired.add(number)
+    return found
 
 
 def note_ends(statements: Statements, records: Iterable[CallRecord]) -> None:

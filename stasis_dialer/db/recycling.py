@@ -28,6 +28,7 @@ _OPEN: Final = (
     "UPDATE discador_contatos SET status = 'pending', attempts = 0, result = NULL, next_attempt = NULL, zone = NULL, "
     "next_phone = NULL, updated_at = %s WHERE id IN ({ids}) AND status IN ('completed', 'failed')"
 )
+_FRESH_PHONES: Final = "UPDATE dialer_lead_phones SET attempts = 0 WHERE lead_id IN ({ids}) AND attempts > 0"
 _UNCOUNT: Final = (
     "UPDATE discador_campanhas SET processed_contacts = GREATEST(0, processed_contacts - %s), updated_at = %s "
     "WHERE id = %s"
@@ -98,6 +99,7 @@ class LeadRecycling:
         stamp = self._database.clock.text(now)
         count = await statements.execute(_OPEN.format(ids=placeholders(ids)), stamp, *ids)
         if count:
+            await statements.execute(_FRESH_PHONES.format(ids=placeholders(ids)), *ids)
             await statements.execute(_UNCOUNT, count, stamp, campaign_id)
         return count
 

@@ -85,6 +85,8 @@ class RetrySettings(Group):
     """Calls to one number in 24 hours, by all campaigns together; 0: no limit. Brazil's telecom code allows 2."""
     calls_per_lead: int = Field(default=0, ge=0, le=1000)
     """Calls to one lead in 24 hours, at all its phones; 0: no limit."""
+    attempts_per_phone: int = Field(default=0, ge=0, le=100)
+    """Attempts at each of a lead's phones; then its others are called, and without one it is finished; 0: no limit."""
     retire_after: int = Field(default=3, ge=0, le=1000)
     """A number that the network refused as none so often in a row is not dialled again, by any campaign; 0: it is."""
 

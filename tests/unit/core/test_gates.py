@@ -73,6 +73,14 @@ SHUT: list[tuple[str, Gate, Case, datetime | None, str | None]] = [
         None,
     ),
     ("retired", Gate.RETIRED, case(phone={"invalid_count": 3}), None, "retired_number"),
+    ("taken out for this lead", Gate.RETIRED, case(phone={"is_retired": True}), None, "retired_number"),
+    (
+        "the phone is used up",
+        Gate.PHONE_ATTEMPTS,
+        case(campaign={"retry": Retry(attempts_per_phone=2)}, phone={"attempts": 2}),
+        None,
+        "max_attempts",
+    ),
     ("Acre sleeps", Gate.LAW, case(phone=Phone(OTHER, zone=zone_of(OTHER))), None, None),
     (
         "a holiday there",
