@@ -35,7 +35,7 @@ from tests.fakes.database import MemoryStore
 D = Disposition
 APP = "stasis_dialer"
 FATES = {
-    "0": FarEnd(answer_after=0.02, hangup_after=0.1),
+    "0": FarEnd(answer_after=0.02, hangup_after=0.5),
     "1": FAR_ENDS["busy"],
     "2": FAR_ENDS["congestion"],
     "3": FAR_ENDS["unallocated"],
