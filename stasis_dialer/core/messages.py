@@ -421,6 +421,62 @@ class TransferNoted(Event):
     what: str
 
 
+# supervision
+
+
+class SupervisionMode(StrEnum):
+    """What a supervisor does with an agent's calls."""
+
+    LISTEN = "listen"
+    """Hears agent and customer; nobody hears the supervisor."""
+    WHISPER = "whisper"
+    """The agent hears the supervisor too, the customer does not."""
+    BARGE = "barge"
+    """All three hear each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAt(Event):
+    """To a supervision: the agent's leg that is up, or None, and with whom it is (`turn`; empty: with nobody)."""
+
+    leg_id: str | None
+    turn: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModeAsked(Event):
+    """The supervisor wants to listen, whisper or barge from now on."""
+
+    mode: SupervisionMode
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisionUnwanted(Event):
+    """The supervision is to end; `why` is for the log."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarOpened(Event):
+    """The supervisor hears the agent's leg by the ear of this number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class EarClosed(Event):
+    """The ear of this number is gone. `failure`: why, when nobody wanted it; empty: it was closed, or had its say."""
+
+    number: int
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EarUnwanted(Event):
+    """To an ear: nobody is to hear by it any more."""
+
+
 # agents only
 
 
@@ -582,10 +638,11 @@ class DestroyBridge(Command):
 
 @dataclass(frozen=True, slots=True)
 class Join(Command):
-    """Add the leg to the bridge."""
+    """Add the leg to the bridge. `absorbs_keys`: the others there do not hear what is pressed on it."""
 
     leg_id: str
     bridge_id: str
+    absorbs_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -860,9 +917,10 @@ class EndTransfer(Command):
 
 @dataclass(frozen=True, slots=True)
 class Listen(Command):
-    """Create the channel `leg_id` that hears what `target` says (`in`), what it is told (`out`), or `both`.
+    """Create the channel `leg_id` that hears what `target` says (`in`), what it is told (`out`), `both` or `none`.
 
-    `whispers_to`: what is said into it is heard by `target` alone (`out`), or by nobody (`none`).
+    `whispers_to`: what is said into it is heard by `target` alone (`out`), by those whom `target` talks with (`in`),
+    by `both`, or by nobody (`none`).
     """
 
     leg_id: str
@@ -906,3 +964,51 @@ class RecordingLost(Command):
 @dataclass(frozen=True, slots=True)
 class EndRecording(Command):
     """The recording is over and its channel gone; given exactly once."""
+
+
+# --- commands: supervision --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEar(Command):
+    """Let the supervisor hear `target` by a new ear of this number; `EarOpened` or `EarClosed` follows.
+
+    `announcement`: the ear only says this media URI to those whom it may speak to, and is closed.
+    """
+
+    number: int
+    target: str
+    whispers_to: str
+    announcement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloseEar(Command):
+    """Let nobody hear by this ear any more; `EarClosed` follows."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellSupervision(Command):
+    """Hand this event to the supervision the ear belongs to."""
+
+    supervision_id: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class EndEar(Command):
+    """The ear is over and its channel gone; given exactly once."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSupervision(Command):
+    """Somebody hears the agent in this conversation, in the present mode: write it down."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndSupervision(Command):
+    """Nothing is left of the supervision; given exactly once."""
+
+    why: str

@@ -146,8 +146,9 @@ class Executor:
 
     async def _join(self, command: m.Join) -> tuple[m.Event, ...]:
         path = f"/bridges/{quote(command.bridge_id, safe='')}/addChannel"
+        query = (("channel", command.leg_id), *((("absorbDTMF", "true"),) if command.absorbs_keys else ()))
         try:
-            await self._transport.request("POST", path, (("channel", command.leg_id),))
+            await self._transport.request("POST", path, query)
         except (AriTimeout, AriUnavailable):
             return NOTHING
         except AriError as error:

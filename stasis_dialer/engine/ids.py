@@ -25,6 +25,12 @@ TARGET_LEG: Final = "t"
 LISTENER: Final = "r"
 """The channel that records a call."""
 SESSION: Final = "s"
+SUPERVISION: Final = "v"
+SUPERVISOR_LEG: Final = "u"
+EAR: Final = "e"
+"""The channel by which a supervisor hears an agent, and speaks."""
+EAR_BRIDGE: Final = "w"
+"""Where a supervisor's leg meets the ear."""
 
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
