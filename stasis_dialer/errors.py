@@ -40,6 +40,10 @@ class IllegalEvent(DialerError):
     """an event reached a call or an agent in a state where it cannot happen"""
 
 
+class NotSupervisor(Refused):
+    """the extension has no right to listen to agents"""
+
+
 class NumberRefused(Refused):
     """the text is not a phone number that may be dialled"""
 

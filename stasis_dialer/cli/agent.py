@@ -10,6 +10,7 @@ import click
 
 from stasis_dialer.cli.context import Context, actor_name, command, name_or_id, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
+from stasis_dialer.core.messages import SupervisionMode
 from stasis_dialer.core.model import ConnectMode
 from stasis_dialer.core.transfer import ACTIONS
 from stasis_dialer.db.agents import MAX_EXTENSION
@@ -272,6 +273,44 @@ def _party_command(name: str, meaning: str) -> None:
 
 for _name, _meaning in ACTIONS.items():
     _party_command(_name, _meaning)
+
+
+def _supervise_command(mode: SupervisionMode, meaning: str) -> None:
+    @agent.command(str(mode), help=f"{meaning}\n\n\b\nExample: stasis-dialer agent {mode} 1001 --as 1090")
+    @click.argument("extension")
+    @click.option("--as", "supervisor", required=True, help="The supervisor's extension, whose telephone is called.")
+    @json_option
+    @pass_context
+    @command
+    async def supervise(context: Context, extension: str, supervisor: str, as_json: bool) -> None:
+        body = {"supervisor": supervisor, "mode": str(mode)}
+        show_one(await _post(context, extension, "supervise", body), as_json)
+
+
+for _mode, _meaning in {
+    SupervisionMode.LISTEN: "Let a supervisor hear an agent's calls; nobody hears the supervisor.",
+    SupervisionMode.WHISPER: "As listen, and the agent hears the supervisor; the customer does not.",
+    SupervisionMode.BARGE: "Let a supervisor talk with agent and customer.",
+}.items():
+    _supervise_command(
+        _mode,
+        f"{_meaning} It follows the agent from call to call, until it is ended or the supervisor hangs up. Given again "
+        "for the same supervisor it changes the mode.",
+    )
+
+
+@agent.command()
+@click.argument("extension")
+@json_option
+@pass_context
+@command
+async def unsupervise(context: Context, extension: str, as_json: bool) -> None:
+    """End an agent's supervision; agent and customer talk on.
+
+    \b
+    Example: stasis-dialer agent unsupervise 1001
+    """
+    show_one(await _post(context, extension, "unsupervise"), as_json)
 
 
 @agent.command()

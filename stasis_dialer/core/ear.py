@@ -1,9 +1,9 @@
 """An ear of a supervisor: a channel that listens on an agent's leg, in a bridge with the supervisor's own.
 
-It hangs on the agent's leg and on nothing else: bridges, customers and recordings are what they are without it, so that
-nothing that happens to an ear can disturb a call. What it may say is fixed at its creation: another mode is another ear.
-One that announces says its word to those who are to know, and is closed before anybody hears by it. Guarantees one
-`EarClosed` and one `EndEar`, after the channel.
+It hangs on the agent's leg and on nothing else: bridges and customers' legs are what they are without it, so that
+nothing that happens to an ear can disturb a call. What it may say is fixed at its creation: another mode is another
+ear. One that announces says its word to those who are to know, and is closed before anybody hears by it. Guarantees
+one `EarClosed` and one `EndEar`, after the channel.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ RING_SLACK_SECONDS: Final = 3.0
 """Asterisk's own ring timeout comes first; ours is for a lost event. Not measured."""
 RETRY_SECONDS: Final = 1.0
 MOST_FAILURES: Final = 3
-"""Ears that Asterisk refuses in a row, before the supervision is given up."""
+"""EarFor that Asterisk refuses in a row, before the supervision is given up."""
 END_SECONDS: Final = 3.0
 """Between two looks for a leg that was hung up and whose end was not seen. Not measured."""
 
@@ -57,7 +57,7 @@ S = SupervisionState
 
 
 @dataclass(frozen=True, slots=True)
-class Ears:
+class EarFor:
     """The ear there is: what it was opened for, and whether it only announces."""
 
     number: int
@@ -98,7 +98,7 @@ class Supervision:
     """The agent's leg that is up."""
     turn: str = ""
     """With whom the agent's leg is, or was last."""
-    ear: Ears | None = None
+    ear: EarFor | None = None
     ears: int = 0
     """How many there were."""
     announced: tuple[SupervisionMode, str] | None = None
@@ -133,9 +133,7 @@ def advance(supervision: Supervision, event: m.Event, now: float) -> Step:
         return supervision, ()
     handler = HANDLERS.get(type(event))
     if handler is None:
-        raise IllegalEvent(
-            f"event does not fit: supervision={supervision.supervision_id} event={type(event).__name__}"
-        )
+        raise IllegalEvent(f"event does not fit: supervision={supervision.supervision_id} event={type(event).__name__}")
     return handler(supervision, event, now)
 
 
@@ -243,7 +241,7 @@ def _settle(supervision: Supervision, now: float) -> Step:
 def _open(supervision: Supervision, target: str) -> Step:
     number, mode = supervision.ears + 1, supervision.mode
     is_announcement = supervision.announcement is not None and supervision.announced != _to_announce(supervision)
-    ear = Ears(number, target, supervision.turn, mode, is_announcement)
+    ear = EarFor(number, target, supervision.turn, mode, is_announcement)
     opening = evolve(supervision, state=S.OPENING, ear=ear, ears=number)
     if is_announcement:
         return opening, (m.OpenEar(number, target, TOLD[mode], supervision.announcement),)
@@ -255,12 +253,12 @@ def _to_announce(supervision: Supervision) -> tuple[SupervisionMode, str]:
     return supervision.mode, supervision.turn if supervision.mode is SupervisionMode.BARGE else ""
 
 
-def _fits(supervision: Supervision, ear: Ears) -> bool:
+def _fits(supervision: Supervision, ear: EarFor) -> bool:
     return (ear.target, ear.turn, ear.mode) == (supervision.target, supervision.turn, supervision.mode)
 
 
-def _shut(supervision: Supervision, ear: Ears) -> Step:
-    closing = Ears(ear.number, ear.target, ear.turn, ear.mode, ear.is_announcement, is_closing=True)
+def _shut(supervision: Supervision, ear: EarFor) -> Step:
+    closing = EarFor(ear.number, ear.target, ear.turn, ear.mode, ear.is_announcement, is_closing=True)
     return evolve(supervision, ear=closing), (m.CloseEar(ear.number),)
 
 

@@ -156,6 +156,7 @@ class Control:
             "call_id": agent.call_id,
             "recording": self._recorder.state_of(agent.call_id),
             "transfer": self._parties.state_of(agent.call_id),
+            **self.actions.supervision_of(agent.extension),
             "pause_reason": agent.pause_reason or agent.wants_pause,
             "is_pause_over": self._pauses.is_over(agent),
             "penalties": {str(id_): penalty for id_, penalty in agent.penalties.items()},

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.messages import SupervisionMode
 from stasis_dialer.core.model import CallRecord
 from stasis_dialer.core.options import Choice
 from stasis_dialer.core.options import Dispositions as Choices
@@ -17,6 +18,7 @@ from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dispositions import Dispositions
+from stasis_dialer.engine.supervision import Supervisions, shown
 from stasis_dialer.errors import Refused
 
 LATEST_CALLBACK: Final = timedelta(days=366)
@@ -42,6 +44,7 @@ class AgentActions:
         dispositions: Dispositions,
         calls: CallReader,
         hand: HandCalls,
+        supervisions: Supervisions,
     ) -> None:
         self._clock = clock
         self._desk = desk
@@ -49,6 +52,7 @@ class AgentActions:
         self._dispositions = dispositions
         self._calls = calls
         self.hand = hand
+        self._supervisions = supervisions
 
     async def dispose(
         self, extension: str, code: str, callback_at: datetime | None = None, call_id: str | None = None
@@ -82,6 +86,19 @@ class AgentActions:
             raise Refused(f"a disposition is to be given first: extension={extension} one_of={codes}")
         after = self._desk.tell(extension, m.WrapUpDone())
         return {"extension": extension, "state": str(after.state)}
+
+    def supervise(self, extension: str, supervisor: str, mode: SupervisionMode) -> dict[str, Any]:
+        """Let a supervisor hear an agent. Raises: Refused; NotSupervisor without the role."""
+        return {"extension": extension, **shown(self._supervisions.supervise(extension, supervisor, mode))}
+
+    def unsupervise(self, extension: str) -> dict[str, Any]:
+        """End an agent's supervision. Raises: Refused when there is none."""
+        self._supervisions.stop(extension)
+        return {"extension": extension, **shown(self._supervisions.of_agent(extension))}
+
+    def supervision_of(self, extension: str) -> dict[str, Any]:
+        """Who supervises an agent, and how."""
+        return shown(self._supervisions.of_agent(extension))
 
     def _correct(self, record: CallRecord, code: str, callback_at: datetime | None, by: str) -> dict[str, Any]:
         if record.bridged_at is None:

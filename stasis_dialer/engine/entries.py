@@ -15,11 +15,13 @@ import structlog
 
 from stasis_dialer.ari import AriError, AriNotFound, AriUnprocessable, Transport
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.messages import SupervisionMode
 from stasis_dialer.core.pauses import PauseReasons
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.features import PAUSED_BY_PHONE, Hands
 from stasis_dialer.engine.inbound import Inbound
 from stasis_dialer.engine.pin_guard import PinGuard, PinStore
+from stasis_dialer.engine.supervision import Supervisions
 from stasis_dialer.errors import AriUnavailable, DatabaseUnavailable, DialerError, Refused
 
 log = structlog.get_logger(__name__)
@@ -32,7 +34,9 @@ PIN_PAUSE_SECONDS: Final = 4.0
 """A pause so long ends a PIN, as `#` does."""
 LONGEST_PIN: Final = 16
 """Digits that are taken; what follows is not kept."""
-FOLLOWED: Final = frozenset({"inbound", "agent-login"})
+SUPERVISE: Final = {f"supervise-{mode}": mode for mode in SupervisionMode}
+"""The entries of supervisors' telephones."""
+FOLLOWED: Final = frozenset({"inbound", "agent-login", *SUPERVISE})
 """Entries whose channel stays."""
 FOLLOW_TRIES: Final = 5
 FOLLOW_PAUSE_SECONDS: Final = 1.0
@@ -70,6 +74,7 @@ class Entries:
         reasons: PauseReasons,
         inbound: Inbound,
         hand: Hands,
+        supervisions: Supervisions,
         app: str,
         on_gone: Callable[[str], object],
     ) -> None:
@@ -81,6 +86,7 @@ class Entries:
         self._reasons = reasons
         self._inbound = inbound
         self._hand = hand
+        self._supervisions = supervisions
         self._app = app
         self._on_gone = on_gone
         self._visits: dict[str, _Visit] = {}
@@ -104,6 +110,9 @@ class Entries:
             return
         if entry == "agent-dial":
             self._begin(leg_id, self._dial(leg_id, extension, argument))
+            return
+        if entry in SUPERVISE:
+            self._begin(leg_id, self._supervise(leg_id, extension, argument, SUPERVISE[entry]))
             return
         wish = self._wishes.get(entry)
         if wish is None:
@@ -191,6 +200,23 @@ class Entries:
                 break
             pin = "" if key == "*" else pin + key
         return pin
+
+    # --- supervising ------------------------------------------------------------------------------------------------
+
+    async def _supervise(self, leg_id: str, supervisor: str, extension: str, mode: SupervisionMode) -> None:
+        """Ask for the PIN where there is one; then the channel is the supervisor's leg, or it hears why not."""
+        visit = self._visits[leg_id]
+        try:
+            self._supervisions.check(extension, supervisor)
+            is_known = await self._is_known(leg_id, supervisor, visit)
+            if visit.is_gone:
+                return
+            if not is_known:
+                await self._request("DELETE", _channel(leg_id))
+                return
+            self._supervisions.supervise_by_phone(extension, supervisor, mode, leg_id)
+        except (Refused, DatabaseUnavailable) as error:
+            await self._say(leg_id, self._refused(f"supervise-{mode}", leg_id, error))
 
     # --- dialling ---------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 Guarantees that no call waits for the database: a record is taken at once and written in batches, the newest of a call
 in place of an older one. While the database is away everything is kept and tried again. A call's end and its lead are
-written in one transaction, and a repetition changes nothing.
+written in one transaction, and a repetition changes nothing; only an audit entry may come twice, when the answer to its
+commit was lost.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from stasis_dialer.core.model import AgentSession, CallRecord, DisposedCall, LeadOutcome
+from stasis_dialer.db.audit import AuditEntry
 from stasis_dialer.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -42,16 +44,24 @@ class SessionStore(Protocol):
     async def save_sessions(self, sessions: Sequence[AgentSession]) -> None: ...
 
 
+class AuditStore(Protocol):
+    """Where it is kept who did what."""
+
+    async def write(self, entry: AuditEntry) -> None: ...
+
+
 class Journal:
     """Everything that waits to be written."""
 
-    def __init__(self, calls: CallStore, sessions: SessionStore) -> None:
+    def __init__(self, calls: CallStore, sessions: SessionStore, audit: AuditStore) -> None:
         self._calls = calls
         self._sessions = sessions
+        self._audit = audit
         self._progress: dict[str, CallRecord] = {}
         self._closed: dict[str, tuple[CallRecord, LeadOutcome | None]] = {}
         self._disposed: dict[str, DisposedCall] = {}
         self._session: list[AgentSession] = []
+        self._audited: list[AuditEntry] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -61,7 +71,8 @@ class Journal:
     @property
     def depth(self) -> int:
         """How many records wait."""
-        return len(self._progress) + len(self._closed) + len(self._disposed) + len(self._session)
+        calls = len(self._progress) + len(self._closed) + len(self._disposed)
+        return calls + len(self._session) + len(self._audited)
 
     def save(self, record: CallRecord) -> None:
         """Progress of a call; a later record replaces it."""
@@ -83,6 +94,11 @@ class Journal:
     def session(self, session: AgentSession) -> None:
         """A change of an agent's state; every one is kept, because their seconds must add up."""
         self._session.append(session)
+        self._awake()
+
+    def audit(self, entry: AuditEntry) -> None:
+        """What somebody did, for the audit trail."""
+        self._audited.append(entry)
         self._awake()
 
     def is_waiting(self, call_id: str) -> bool:
@@ -148,6 +164,9 @@ class Journal:
         for made in disposed:
             await self._calls.dispose(made)
             self._forget(made)
+        for entry in self._audited[:BATCH]:
+            await self._audit.write(entry)
+            self._audited.remove(entry)
         self.written += len(disposed)
         self.written += len(sessions) + len(progress) + len(closed)
 
@@ -175,6 +194,9 @@ class Journal:
         for made in self._after_their_ends():
             await self._alone(self._calls.dispose(made), made)
             self._forget(made)
+        for entry in self._audited[:]:
+            await self._alone(self._audit.write(entry), entry)
+            self._audited.remove(entry)
 
     async def _alone(self, writing: Awaitable[object], what: object) -> None:
         try:

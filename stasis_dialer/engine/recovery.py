@@ -40,6 +40,7 @@ from stasis_dialer.engine.ids import HOLD_BRIDGE, Ids
 from stasis_dialer.engine.parties import Parties
 from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery_transfers import revive_transfer
+from stasis_dialer.engine.supervision import Supervisions
 from stasis_dialer.engine.translate import read_verdict
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import AriUnavailable
@@ -112,6 +113,7 @@ class Recovery:
         endpoint: str,
         recorder: Recorder,
         parties: Parties,
+        supervisions: Supervisions,
     ) -> None:
         self._transport = transport
         self._dispatcher = dispatcher
@@ -125,6 +127,7 @@ class Recovery:
         self._endpoint = endpoint
         self._recorder = recorder
         self._parties = parties
+        self._supervisions = supervisions
 
     async def look(self) -> Seen:
         """Asterisk's channels and bridges now.
@@ -238,6 +241,7 @@ class Recovery:
         self._recorder.after_gap(seen.channels)
         for transfer in self._parties.transfers():
             self._catch_up_transfer(transfer, seen)
+        self._supervisions.after_gap(seen.channels)
         swept = await self._sweep(seen)
         log.info("caught-up", calls=len(self._calls.all()), swept=swept)
 
@@ -326,7 +330,7 @@ class Recovery:
         """Hang up our channels and destroy our bridges that nobody here knows."""
         known = self._dispatcher.known_legs()
         bridges = {agent.bridge_id for agent in self._desk.agents()} | {call.bridge_id for call in self._calls.all()}
-        bridges |= self._parties.bridges()
+        bridges |= self._parties.bridges() | self._supervisions.bridges()
         strays = [f"/channels/{quote(id_, safe='')}" for id_ in self._stray_channels(seen) if id_ not in known]
         strays += [
             f"/bridges/{quote(id_, safe='')}" for id_ in seen.bridges if self._ids.is_ours(id_) and id_ not in bridges

@@ -54,6 +54,7 @@ from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.retention import Retention
 from stasis_dialer.engine.stores import Stores
+from stasis_dialer.engine.supervision import Supervisions
 from stasis_dialer.engine.translate import UNHEARD, translate
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.engine.webhooks import Hook, Webhooks
@@ -103,7 +104,7 @@ class Service:
         transport = self._client.transport
         ids = Ids(app)
         self._dispatcher = Dispatcher(self.clock, Executor(transport, app).execute)
-        self._journal = Journal(stores.calls, stores.agents)
+        self._journal = Journal(stores.calls, stores.agents, stores.audit)
         self._trunks = Trunks(settings.core_trunks(), self.clock, self.metrics)
         self._caller_ids = CallerIdBook(self.clock, stores.calls)
         self._book = CampaignBook(stores.campaigns, settings.engine.safe_harbour_media)
@@ -145,6 +146,17 @@ class Service:
             NumberGate(self.clock, stores.dnc),
             self._recorder,
             ids,
+        )
+        self._supervisions = Supervisions(
+            self._dispatcher,
+            self.clock,
+            self._desk,
+            self._parties,
+            self._journal,
+            ids,
+            settings.agents.endpoint,
+            settings.agents.supervisors,
+            settings.agents.supervision_announced,
         )
         self._retention = Retention(transport, stores.calls, self.clock, app)
         self._calls = Calls(
@@ -210,7 +222,16 @@ class Service:
         self._keeper = LeadKeeper(self.clock, self._book, self._desk, stores.leads, stores.agenda)
         self._key_repeats = KeyRepeats()
         self._entries = Entries(
-            transport, self._desk, stores.pins, guard, reasons, self._inbound, self._hand, app, self._leg_gone
+            transport,
+            self._desk,
+            stores.pins,
+            guard,
+            reasons,
+            self._inbound,
+            self._hand,
+            self._supervisions,
+            app,
+            self._leg_gone,
         )
         self._panel = Panel(transport, stores.agents, self._desk, self.clock, settings.agents.panel_seconds)
         self._recovery = Recovery(
@@ -226,6 +247,7 @@ class Service:
             settings.agents.endpoint,
             self._recorder,
             self._parties,
+            self._supervisions,
         )
         self.control = Control(
             self.clock,
@@ -240,7 +262,9 @@ class Service:
             self._parties,
             self.metrics.render,
             self._pauses,
-            AgentActions(self.clock, self._desk, self._book, dispositions, stores.calls, self._hand),
+            AgentActions(
+                self.clock, self._desk, self._book, dispositions, stores.calls, self._hand, self._supervisions
+            ),
         )
 
     # --- the process ------------------------------------------------------------------------------------------------
@@ -420,6 +444,7 @@ class Service:
 
     def _agent_changed(self, before: Agent | None, after: Agent) -> None:
         self._paces.agent_changed(before, after)
+        self._supervisions.changed()
         self._wake()
 
     def _call_ended(self, call: Call) -> None:
@@ -471,6 +496,8 @@ class Service:
             if stopped:
                 log.warning("calls-given-up", calls=stopped)
                 await self._until(lambda: all(c.state is CallState.BRIDGED for c in self._calls.all()), GIVE_UP_SECONDS)
+            self._supervisions.stop_all("the dialer stops")
+            await self._until(lambda: not self._supervisions.all(), GIVE_UP_SECONDS)
             await self._dispatcher.settle(GIVE_UP_SECONDS)
         with contextlib.suppress(DatabaseUnavailable):
             await self._paces.keep(everything=True)

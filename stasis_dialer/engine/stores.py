@@ -14,7 +14,7 @@ from stasis_dialer.engine.decision_log import DecisionStore
 from stasis_dialer.engine.dialer import LeadStore
 from stasis_dialer.engine.gate import DoNotCall
 from stasis_dialer.engine.inbound import Claims, EarlierCalls
-from stasis_dialer.engine.journal import CallStore, SessionStore
+from stasis_dialer.engine.journal import AuditStore, CallStore, SessionStore
 from stasis_dialer.engine.lead_keeper import AgendaStore, ZoneStore
 from stasis_dialer.engine.members import MemberStore
 from stasis_dialer.engine.pacing import PacingStore
@@ -61,6 +61,9 @@ class Stores(Protocol):
 
     @property
     def by_hand(self) -> HandStore: ...
+
+    @property
+    def audit(self) -> AuditStore: ...
 
     @property
     def pins(self) -> PinStore: ...

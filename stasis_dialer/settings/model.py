@@ -116,6 +116,9 @@ class PauseReasonSettings(Strict):
     """A longer pause is flagged and logged; null: as long as it takes."""
 
 
+Extension = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,10}$")]
+
+
 class AgentSettings(Strict):
     """The agents' telephones."""
 
@@ -134,6 +137,10 @@ class AgentSettings(Strict):
     """Why agents may pause; empty: for any reason."""
     feature_codes: dict[Feature, str | None] = Field(default_factory=dict)
     """Codes that differ from the defaults; null: the feature cannot be had by keys."""
+    supervisors: tuple[Extension, ...] = ()
+    """Extensions that may listen to agents, whisper and barge in; empty: nobody may."""
+    supervision_announced: bool = False
+    """Whether a short sound is heard first: by the agent, and by the customer too when a supervisor barges in."""
     key_pause_seconds: float = Field(default=2.0, ge=0.5, le=10)
     """After so long without a key a code with digits is complete; `#` completes it at once."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from stasis_dialer.core.messages import SupervisionMode
 from stasis_dialer.engine.control_agents import AgentActions
 
 
@@ -39,6 +40,16 @@ class Typed(BaseModel):
 
     number: str = Field(max_length=40)
     campaign: int | None = None
+
+
+class Supervise(BaseModel):
+    """Who is to hear an agent, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    supervisor: str = Field(max_length=10)
+    """The supervisor's extension, whose telephone is called."""
+    mode: SupervisionMode = SupervisionMode.LISTEN
 
 
 def make_agents_router(actions: AgentActions) -> APIRouter:
@@ -74,6 +85,16 @@ def make_agents_router(actions: AgentActions) -> APIRouter:
     async def dial(extension: str, typed: Typed) -> dict[str, Any]:
         """Call a number for the agent, who hears it ring; hours, do-not-call and attempts hold for it too."""
         return await actions.hand.dial(extension, typed.number, typed.campaign)
+
+    @router.post("/agents/{extension}/supervise", tags=["agents"])
+    async def supervise(extension: str, wanted: Supervise) -> dict[str, Any]:
+        """Call a supervisor and let them listen to the agent, whisper or barge in; again: change the mode."""
+        return actions.supervise(extension, wanted.supervisor, wanted.mode)
+
+    @router.post("/agents/{extension}/unsupervise", tags=["agents"])
+    async def unsupervise(extension: str) -> dict[str, Any]:
+        """End the agent's supervision."""
+        return actions.unsupervise(extension)
 
     @router.post("/calls/{call_id}/disposition", tags=["calls"])
     async def dispose_call(call_id: str, said: Corrected) -> dict[str, Any]:

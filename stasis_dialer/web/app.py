@@ -19,12 +19,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
 from stasis_dialer.engine.control import Control
-from stasis_dialer.errors import CampaignNotFound, DialerError, Refused, Unavailable
+from stasis_dialer.errors import CampaignNotFound, DialerError, NotSupervisor, Refused, Unavailable
 from stasis_dialer.web.api import make_router
 from stasis_dialer.web.api_agents import make_agents_router
 
 ERROR_IDS: dict[type[DialerError], tuple[int, str]] = {
     CampaignNotFound: (404, "campaign-not-found"),
+    NotSupervisor: (403, "not-supervisor"),
     Refused: (409, "refused"),
     Unavailable: (503, "unavailable"),
     DialerError: (500, "error"),

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.lead_options import Law, LawPack, Retry
@@ -33,6 +34,7 @@ from stasis_dialer.engine.pacing import Paces
 from stasis_dialer.engine.parties import Parties
 from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery import Recovery
+from stasis_dialer.engine.supervision import Supervisions
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.telemetry import Metrics
 from tests.fakes.database import MemoryStore
@@ -41,6 +43,7 @@ from tests.property.switchboard import Odds, Person, Switchboard
 from tests.property.virtual_time import VirtualClock
 
 APP, ENDPOINT = "app", "PJSIP/{extension}"
+SUPERVISORS = ("1090", "1091")
 CAMPAIGN = Campaign(
     0,
     "spring",
@@ -63,7 +66,7 @@ def number(n: int) -> str:
 class Floor:
     """Campaigns, leads, agents and calls; `placed` and `ended` tell what happened to the calls."""
 
-    def __init__(self, *trunks: Trunk, before: Floor | None = None) -> None:
+    def __init__(self, *trunks: Trunk, before: Floor | None = None, is_announced: bool = False) -> None:
         """`before`: the floor of the process that was killed; its database and its telephones are there still."""
         app = APP
         self.clock = VirtualClock()
@@ -80,7 +83,7 @@ class Floor:
         self.trunks = Trunks(trunks or (TRUNK,), self.clock)
         self.caller_ids = CallerIdBook(self.clock, self.store.calls)
         self.dispatcher = Dispatcher(self.clock, self.board.execute)
-        self.journal = Journal(self.store.calls, self.store.agents)
+        self.journal = Journal(self.store.calls, self.store.agents, self.store.audit)
         self.book = CampaignBook(self.store.campaigns, None)
         self.ids = Ids(app)
         self.paces = Paces(self.clock, self.store.decisions)
@@ -97,7 +100,7 @@ class Floor:
             "",
             self.book.all,
             self._wake,
-            self.paces.agent_changed,
+            self._agent_changed,
             self.keypads,
         )
         self.keypads.watch(self.desk.find)
@@ -111,6 +114,17 @@ class Floor:
             NumberGate(self.clock, self.store.dnc),
             self.recorder,
             self.ids,
+        )
+        self.supervisions = Supervisions(
+            self.dispatcher,
+            self.clock,
+            self.desk,
+            self.parties,
+            self.journal,
+            self.ids,
+            ENDPOINT,
+            SUPERVISORS,
+            is_announced,
         )
         self.ended: list[Call] = []
         self.calls = Calls(
@@ -174,6 +188,7 @@ class Floor:
             ENDPOINT,
             self.recorder,
             self.parties,
+            self.supervisions,
         )
         self.successor: Floor | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -259,6 +274,10 @@ class Floor:
     def _person_at(self, endpoint: str) -> Person:
         return self.people.get(endpoint, self.anybody)
 
+    def _agent_changed(self, before: Agent | None, after: Agent) -> None:
+        self.paces.agent_changed(before, after)
+        self.supervisions.changed()
+
     def _wake(self) -> None:
         self.dialer.wake()
 
@@ -268,11 +287,11 @@ class Floor:
         self._wake()
 
 
-def on_the_floor(story: Callable[[Floor], Awaitable[None]], *trunks: Trunk) -> None:
+def on_the_floor(story: Callable[[Floor], Awaitable[None]], *trunks: Trunk, is_announced: bool = False) -> None:
     """Play a story in virtual time, and take the floor down."""
 
     async def play() -> None:
-        floor = Floor(*trunks)
+        floor = Floor(*trunks, is_announced=is_announced)
         try:
             await story(floor)
             assert floor.dispatcher.broken == 0

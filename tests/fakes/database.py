@@ -42,6 +42,7 @@ from stasis_dialer.core.settling import Settled, next_zone, phones_in_turn, read
 from stasis_dialer.core.zones import NOWHERE, ON_AGENDA, zone_by_code
 from stasis_dialer.db.agenda import MOST_MOVES, PUT_OFF_SECONDS, Callback
 from stasis_dialer.db.agents import MAX_EXTENSION, PanelRow, StateInterval
+from stasis_dialer.db.audit import AuditEntry
 from stasis_dialer.db.batch import RefusedLead, Reserved
 from stasis_dialer.db.by_hand import NOBODY, Typed, checked, pass_gates
 from stasis_dialer.db.campaigns import CampaignCounters, StoredCampaign
@@ -90,6 +91,7 @@ class MemoryStore:
     invalid: dict[str, int] = field(default_factory=dict)
     noted: dict[str, datetime | None] = field(default_factory=dict)
     abandoned: dict[str, datetime] = field(default_factory=dict)
+    audited: list[AuditEntry] = field(default_factory=list)
     is_away: bool = False
     is_answer_lost: bool = False
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -104,6 +106,7 @@ class MemoryStore:
         self.decisions = MemoryDecisions(self)
         self.pins = MemoryPins(self)
         self.by_hand = MemoryByHand(self)
+        self.audit = MemoryAudit(self)
 
     async def open(self) -> None:
         self.commit(lambda: None)
@@ -137,6 +140,11 @@ class MemoryStore:
 class _Repository:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+
+
+class MemoryAudit(_Repository):
+    async def write(self, entry: AuditEntry) -> None:
+        self._store.commit(lambda: self._store.audited.append(entry))
 
 
 class MemoryCampaigns(_Repository):

@@ -48,6 +48,7 @@ from stasis_dialer.core.options import (
     RecordingChannels,
     RecordingMode,
 )
+from stasis_dialer.db.audit import AuditEntry
 from stasis_dialer.db.by_hand import Typed
 from stasis_dialer.engine.by_hand import HandCalls
 from stasis_dialer.engine.caller_ids import CallerIdBook
@@ -64,6 +65,7 @@ from stasis_dialer.engine.keypads import Keypads
 from stasis_dialer.engine.parties import Parties
 from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery import Recovery
+from stasis_dialer.engine.supervision import Supervisions
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.errors import DatabaseUnavailable, Refused
 from stasis_dialer.telemetry import Metrics
@@ -80,6 +82,7 @@ WATCH_SECONDS = 1.0
 ALONE_SECONDS = 20.0
 """An end is told up to 12 s late, and a move may be repeated after 6 s. With lost events it is as long as a call."""
 EXTENSIONS = ("1001", "1002", "1003")
+SUPERVISORS = ("1090", "1091", "1092")
 MESSAGE = "sound:sorry"
 TRUNKS = (
     Trunk("carrier", "PJSIP/{number}@carrier", order=1),
@@ -104,6 +107,7 @@ DEEDS += ("hold", "unhold", "complete", "complete", "cancel", "conference")
 DEEDS += ("transfer_to_number", "transfer_to_number", "transfer_to_agent", "transfer_to_agent", "transfer_to_queue")
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
 DEEDS += ("show", "dial", "accept", "accept", "skip")
+DEEDS += ("supervise", "supervise", "supervisor_calls", "supervisor_presses", "supervisor_hangs_up", "unsupervise")
 DEEDS += ("dispose", "key", "keys", "customer_presses")
 CODES = ("*53*54", "*55", "*561#", "*41", "*42", "*45", "*46", "*47", "*48", "*49")
 CHOICES = (Choice("sale", "1", success=True), Choice("later", "2", callback=True), Choice("robot", "3", machine=True))
@@ -174,6 +178,9 @@ class Books:
         self._use()
         self.disposed.append(made)
 
+    async def write(self, entry: AuditEntry) -> None:
+        self._use()
+
     async def find(self) -> list[Any]:
         return []
 
@@ -237,7 +244,7 @@ class World:
         self.dispatcher = WatchedDispatcher(self.clock, self.board.execute)
         self.dispatcher.world = self
         self.books = Books(random, odds.request_fails)
-        self.journal = Journal(self.books, self.books)
+        self.journal = Journal(self.books, self.books, self.books)
         self.trunks = Trunks(TRUNKS, self.clock)
         self.caller_ids = CallerIdBook(self.clock, self.books)
         self.ids = Ids("app")
@@ -259,6 +266,7 @@ class World:
             lambda: {1: campaign},
             self._freed,
             keypads=self.keypads,
+            on_change=lambda before, after: self.supervisions.changed(),
             manners=random.choice(MANNERS),
         )
         self.keypads.watch(self.desk.find)
@@ -272,6 +280,17 @@ class World:
             NumberGate(self.clock, NobodyListed(random)),
             self.recorder,
             self.ids,
+        )
+        self.supervisions = Supervisions(
+            self.dispatcher,
+            self.clock,
+            self.desk,
+            self.parties,
+            self.journal,
+            self.ids,
+            "PJSIP/{extension}",
+            SUPERVISORS,
+            random.random() < 0.5,
         )
         self.ended: Counter[str] = Counter()
         self.calls = Calls(
@@ -313,6 +332,7 @@ class World:
             "PJSIP/{extension}",
             self.recorder,
             self.parties,
+            self.supervisions,
         )
         self.alone_since: dict[str, float] = {}
         self.left_alone: dict[str, float] = {}
@@ -510,6 +530,31 @@ class World:
             return
         self._begin(self.parties.transfer(extension, to, is_attended=deed.is_on_demand))
 
+    def _supervise(self, deed: Deed, extension: str) -> None:
+        mode = self.random.choice(list(m.SupervisionMode))
+        self.supervisions.supervise(extension, SUPERVISORS[deed.who], mode)
+
+    def _supervisor_calls(self, deed: Deed, extension: str) -> None:
+        leg_id = self.ids.new("p")
+        self.board.arrive(leg_id)
+        mode = self.random.choice(list(m.SupervisionMode))
+        try:
+            self.supervisions.supervise_by_phone(extension, SUPERVISORS[-1 - deed.who], mode, leg_id)
+        except Refused:
+            self.board.end(leg_id, 16)
+            raise
+
+    def _supervisor_presses(self, deed: Deed, extension: str) -> None:
+        for supervision in self.supervisions.all():
+            self._hear(supervision.leg_id or "", m.DigitPressed("123*"[deed.who]))
+
+    def _supervisor_hangs_up(self, deed: Deed, extension: str) -> None:
+        for supervision in self.supervisions.all():
+            self.board.end(supervision.leg_id or "", 16)
+
+    def _unsupervise(self, deed: Deed, extension: str) -> None:
+        self.supervisions.stop(extension)
+
     def _pause_recording(self, deed: Deed, extension: str) -> None:
         self.recorder.pause(self.desk.expect(extension).call_id)
 
@@ -561,11 +606,15 @@ async def play(
     for deed in sorted(deeds, key=lambda deed: deed.at):
         await asyncio.sleep(max(0.0, deed.at - world.clock.now()))
         world.do(deed)
+    await asyncio.sleep(STORY_SECONDS - world.clock.now())
+    world.supervisions.stop_all("the story is over")
     await asyncio.sleep(STORY_SECONDS + LATEST_SECONDS - world.clock.now())
     await asyncio.gather(*world.gaps, *world.wishes)
     await world.recovery.after_gap()
     await asyncio.sleep(CALM_SECONDS)
     everything_is_given_back(world, odds)
+    for agent in world.desk.agents():
+        world.supervisions.supervise(agent.extension, SUPERVISORS[int(agent.extension) % 3], m.SupervisionMode.BARGE)
     world.desk.phones(set(EXTENSIONS))
     world.desk.log_all_out()
     await asyncio.sleep(CALM_SECONDS)
@@ -594,6 +643,10 @@ def everything_is_given_back(world: World, odds: Odds) -> None:
     assert world.parties.transfers() == []
     if not odds.event_lost:
         assert max(world.left_alone.values(), default=0.0) <= ALONE_SECONDS, world.left_alone
+    assert world.supervisions.all() == []
+    for legs in world.board.meetings:
+        assert len(legs) <= 3, legs
+        assert sum("-c-" in leg for leg in legs) <= 1, legs
     assert world.journal.depth == 0
     for agent in world.desk.agents():
         assert agent.state in (AgentState.AVAILABLE, AgentState.PAUSED), agent
@@ -610,6 +663,7 @@ def everybody_is_gone(world: World) -> None:
     """Everybody went home: each session is over once, its seconds add up, and nothing is left behind."""
     assert world.dispatcher.broken == 0
     assert world.desk.agents() == []
+    assert world.supervisions.all() == []
     over = [session for session in world.books.sessions if session.logged_out_at is not None]
     last = {session.session_id: session for session in over}
     assert {made.call_id for made in world.books.disposed} <= set(world.placed)

@@ -25,7 +25,16 @@ class Door(Entries):
         self.transport = ScriptedTransport()
         guard = PinGuard(floor.clock.now, 3, LOCK_SECONDS)
         super().__init__(
-            self.transport, floor.desk, floor.store.pins, guard, REASONS, floor.inbound, floor.hand, "app", self.gone
+            self.transport,
+            floor.desk,
+            floor.store.pins,
+            guard,
+            REASONS,
+            floor.inbound,
+            floor.hand,
+            floor.supervisions,
+            "app",
+            self.gone,
         )
 
     async def calls(self, leg_id: str, entry: str = "agent-login", extension: str = "1001") -> None:

@@ -15,6 +15,7 @@ from stasis_dialer.core.model import (
     LeadOutcome,
     LeadStatus,
 )
+from stasis_dialer.db.audit import AuditEntry
 from stasis_dialer.engine.journal import BATCH, Journal
 from stasis_dialer.errors import DatabaseUnavailable
 from tests.property import virtual_time
@@ -51,6 +52,9 @@ class Database:
     async def finish(self, closed: Sequence[tuple[CallRecord, LeadOutcome | None]]) -> None:
         await self._write("end", closed)
 
+    async def write(self, entry: AuditEntry) -> None:
+        await self._write("audit", [entry])
+
     async def save_sessions(self, sessions: Sequence[AgentSession]) -> None:
         await self._write("session", sessions)
 
@@ -58,7 +62,7 @@ class Database:
 def journalling(story: Callable[[Journal, Database], Awaitable[None]]) -> None:
     async def play() -> None:
         database = Database()
-        journal = Journal(database, database)
+        journal = Journal(database, database, database)
         writer = asyncio.create_task(journal.run())
         try:
             await story(journal, database)

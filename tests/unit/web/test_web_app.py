@@ -55,7 +55,9 @@ async def web() -> AsyncIterator[Web]:
         floor.parties,
         lambda: b"# metrics\n",
         PauseWatch(floor.clock.now, PauseReasons([PauseReason("lunch", limit_seconds=60.0), PauseReason("bath")])),
-        AgentActions(floor.clock, floor.desk, floor.book, floor.dispositions, floor.store.calls, floor.hand),
+        AgentActions(
+            floor.clock, floor.desk, floor.book, floor.dispositions, floor.store.calls, floor.hand, floor.supervisions
+        ),
     )
     app = make_app(control, TOKEN)
     async with httpx.AsyncClient(
