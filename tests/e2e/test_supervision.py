@@ -11,12 +11,14 @@ from stasis_dialer.core.model import ConnectMode
 from stasis_dialer.core.options import Recording, RecordingMode
 from stasis_dialer.lab.fates import Fate, number
 from stasis_dialer.lab.world import Lab
-from tests.e2e.audio import AGENT, CUSTOMER, SUPERVISOR, TARGET, Ear, recorded
+from tests.e2e.audio import AGENT, CUSTOMER, HEADER, LOUD, RATE, SUPERVISOR, TARGET, Ear, amplitude, recorded, unpacked
 from tests.e2e.support import Dialer, Stage, wait_for
 
 PHONE, BOSS, NOBODY = "1001", "1009", "1008"
 CALLED, NEXT = number(Fate.HUMAN, serial=901), number(Fate.HUMAN, serial=902)
 TARGET_NUMBER = number(Fate.HUMAN, serial=903)
+BEEP = 440
+"""Hertz of Asterisk's sound `beep`."""
 ROLE = {"supervisors": [BOSS]}
 
 
@@ -108,12 +110,13 @@ def ears(empty_pbx: Lab, tmp_path: Path) -> Iterator[tuple[Ear, Ear, Ear]]:
 
 
 @pytest.fixture
-def begin(floor: Stage, ears: tuple[Ear, Ear, Ear]) -> Callable[..., Scene]:
+def begin(floor: Stage, ears: tuple[Ear, Ear, Ear]) -> Iterator[Callable[..., Scene]]:
     def meet(**settings: object) -> Scene:
         floor.ledger.execute(f"DELETE FROM dialer_audit WHERE subject = 'agent:{PHONE}'")
         return scene_of(floor, ears, **settings)
 
-    return meet
+    yield meet
+    floor.customers_hang_up()
 
 
 def scene_of(stage: Stage, ears: tuple[Ear, Ear, Ear], **settings: object) -> Scene:
@@ -156,21 +159,33 @@ def test_given_each_mode_then_exactly_those_hear_the_supervisor_who_should(
     assert scene.audit() == [(what, scene.call_id) for what in modes]
 
 
-def test_given_the_supervisors_phone_then_codes_begin_and_keys_change_the_mode(begin: Callable[..., Scene]) -> None:
+@pytest.mark.parametrize(("code", "mode"), [("*61", "listen"), ("*62", "whisper"), ("*63", "barge")])
+def test_given_the_supervisors_phone_when_a_code_is_dialled_then_its_mode_begins(
+    begin: Callable[..., Scene], code: str, mode: str
+) -> None:
     scene = begin()
     boss = scene.stage.lab.phone(BOSS)
-    boss.dial(f"*61{PHONE}")
-    scene.wait("listen")
-    scene.all_hear("listen")
-    for key, mode in (("2", "whisper"), ("3", "barge"), ("1", "listen")):
-        boss.send_dtmf(key)
-        scene.wait(mode)
-        scene.all_hear(mode)
+    boss.dial(f"{code}{PHONE}")
+    scene.wait(mode)
+    scene.all_hear(mode)
     boss.hang_up()
     scene.is_as_before()
-    boss.dial(f"*63{PHONE}")
-    scene.wait("barge")
-    scene.all_hear("barge")
+
+
+def test_given_keys_pressed_by_the_supervisor_then_the_mode_changes(begin: Callable[..., Scene]) -> None:
+    """The telephone says what it hears: a tone of its own would end with the first key."""
+    scene = begin()
+    boss = scene.stage.lab.phone(BOSS)
+    boss.says("echo")
+    boss.hums(None, scene.boss.path)
+    boss.dial(f"*61{PHONE}")
+    scene.wait("listen")
+    for key, mode in (("2", "whisper"), ("3", "barge"), ("9", "barge"), ("1", "listen")):
+        boss.send_dtmf(key)
+        scene.wait(mode)
+        scene.boss.hears("agent", "customer")
+        scene.agent.hears(*(("customer",) if mode == "listen" else ("agent", "customer")))
+        scene.customer.hears(*(("agent", "customer") if mode == "barge" else ("agent",)))
     boss.hang_up()
     scene.is_as_before()
 
@@ -187,3 +202,205 @@ def test_given_the_next_customer_then_the_supervisor_hears_them_too(begin: Calla
     scene.boss.hears("agent", "target")
     scene.agent.hears("target", "supervisor")
     wait_for(lambda: ("whisper", after["call_id"]) in scene.audit(), "the audit trail")
+
+
+def test_given_an_agent_who_waits_then_both_hear_what_the_mode_allows_and_the_next_customer_too(
+    begin: Callable[..., Scene],
+) -> None:
+    scene = begin()
+    scene.stage.customers_hang_up()
+    scene.dialer.wait_agent(PHONE, "available")
+    scene.supervises("whisper")
+    scene.boss.hears("agent")
+    scene.agent.hears("supervisor")
+    scene.stage.ledger.add_leads(scene.campaign, [NEXT])
+    scene.dialer.wait_agent(PHONE, "on_call")
+    scene.boss.hears("agent", "target")
+    scene.agent.hears("target", "supervisor")
+
+
+def test_given_a_hold_and_a_consultation_then_the_supervisor_follows_the_agent(begin: Callable[..., Scene]) -> None:
+    scene = begin()
+    scene.supervises("listen")
+    scene.all_hear("listen")
+    assert scene.dialer.cli("agent", "hold", PHONE).code == 0
+    scene.customer.hears_music()
+    scene.boss.hears("agent")
+    assert scene.dialer.cli("agent", "consult", PHONE, TARGET_NUMBER).code == 0
+    scene.boss.hears("agent", "target")
+    assert scene.dialer.cli("agent", "conference", PHONE).code == 0
+    scene.boss.hears("agent", "target", "customer")
+    assert scene.dialer.cli("agent", "cancel", PHONE).code == 0
+    scene.boss.hears("agent", "customer")
+    scene.agent.hears("customer")
+    scene.customer.hears("agent")
+
+
+# --- who may not ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["listen", "whisper", "barge"])
+def test_given_an_extension_without_the_role_then_command_line_and_http_refuse_it(
+    begin: Callable[..., Scene], mode: str
+) -> None:
+    scene = begin()
+    done = scene.dialer.cli("agent", mode, PHONE, "--as", NOBODY)
+    status, said = scene.dialer.refusal("POST", f"/agents/{PHONE}/supervise", {"supervisor": NOBODY, "mode": mode})
+
+    assert (done.code, "not a supervisor: extension=1008" in done.err) == (1, True), done.err
+    assert (status, "not a supervisor" in said) == (403, True)
+    assert "supervision-refused" in scene.dialer.log
+    scene.is_as_before()
+    assert scene.stage.lab.phone(NOBODY).channels() == []
+    assert scene.audit() == []
+
+
+@pytest.mark.parametrize("code", ["*61", "*62", "*63"])
+def test_given_a_telephone_without_the_role_then_its_codes_are_refused_and_it_hears_no_call(
+    begin: Callable[..., Scene], tmp_path: Path, code: str
+) -> None:
+    scene = begin()
+    other = scene.stage.lab.phone(NOBODY)
+    ear = Ear(tmp_path / "nobody")
+    other.hums(SUPERVISOR, ear.path)
+    before = scene.dialer.log.count("entry-refused")
+    other.dial(f"{code}{PHONE}")
+    wait_for(lambda: scene.dialer.log.count("entry-refused") > before, "the refusal")
+    wait_for(lambda: not other.channels(), "the telephone to be let go")
+
+    assert ear.size() > 0
+    heard = set().union(*recorded(ear.file))
+    assert not heard & {"agent", "customer"}, heard
+    scene.is_as_before()
+    assert scene.audit() == []
+
+
+def test_given_what_cannot_be_supervised_then_it_is_refused_with_the_reason(begin: Callable[..., Scene]) -> None:
+    scene = begin()
+    itself = scene.dialer.cli("agent", "listen", BOSS, "--as", BOSS)
+    absent = scene.dialer.cli("agent", "listen", "1007", "--as", BOSS)
+    nothing = scene.dialer.cli("agent", "unsupervise", PHONE)
+
+    assert [done.code for done in (itself, absent, nothing)] == [1, 1, 1]
+    assert "nobody supervises themselves" in itself.err
+    assert "the agent is not logged in" in absent.err
+    assert "nobody supervises the agent" in nothing.err
+
+
+def test_given_a_pin_then_the_supervisors_telephone_is_asked_for_it(begin: Callable[..., Scene]) -> None:
+    scene = begin()
+    boss = scene.stage.lab.phone(BOSS)
+    boss.hums(None)
+    scene.stage.ledger.set_pin(BOSS, "4321")
+    boss.dial(f"*61{PHONE}")
+    wait_for(boss.is_talking, "the telephone to be asked")
+    boss.send_dtmf("9999#")
+    wait_for(lambda: "pin-wrong" in scene.dialer.log, "the wrong PIN to be noticed")
+    assert scene.dialer.agent(PHONE)["supervisor"] is None
+    boss.send_dtmf("4321#")
+    scene.wait("listen")
+    boss.hang_up()
+    scene.is_as_before()
+    scene.stage.ledger.execute("DELETE FROM dialer_agent_pins")
+
+
+# --- how it ends ----------------------------------------------------------------------------------------------------
+
+
+def test_given_a_supervisors_telephone_that_is_busy_then_the_supervision_ends_and_the_call_does_not(
+    begin: Callable[..., Scene],
+) -> None:
+    scene = begin()
+    scene.stage.lab.phone(BOSS).rejects()
+    assert scene.dialer.cli("agent", "barge", PHONE, "--as", BOSS).code == 0
+    scene.is_as_before()
+    assert scene.audit() == [("ended", scene.call_id)]
+
+
+@pytest.mark.parametrize("how", ["logout", "hang up"])
+def test_given_the_agent_leaves_then_the_supervision_ends(begin: Callable[..., Scene], how: str) -> None:
+    scene = begin()
+    scene.supervises("barge")
+    scene.all_hear("barge")
+    if how == "logout":
+        assert scene.dialer.cli("agent", "logout", PHONE).code == 0
+        scene.boss.hears("agent", "customer")
+        scene.stage.customers_hang_up()
+    else:
+        scene.stage.lab.phone(PHONE).hang_up()
+    scene.dialer.wait_agent(PHONE, "")
+    wait_for(lambda: not scene.stage.lab.phone(BOSS).channels(), "the supervisor to be let go")
+    scene.stage.wait_empty()
+    assert scene.stage.ledger.ended_call(CALLED)["disposition"] == "answered"
+
+
+def test_given_the_ear_is_lost_then_it_is_opened_again(begin: Callable[..., Scene]) -> None:
+    scene = begin()
+    scene.supervises("whisper")
+    [ear] = [id_ for id_ in scene.stage.channels() if "-e-" in id_]
+    scene.stage.lab.pbx.ari.delete(f"channels/{ear}")
+    wait_for(lambda: ear not in scene.stage.channels(), "the ear to be lost")
+    wait_for(lambda: any("-e-" in id_ for id_ in scene.stage.channels()), "another ear")
+    scene.all_hear("whisper")
+
+
+# --- what is announced, and what a restart leaves -------------------------------------------------------------------
+
+
+def test_given_it_is_announced_then_the_agent_hears_a_sound_first_and_the_customer_only_before_a_barge(
+    stage: Stage, ears: tuple[Ear, Ear, Ear]
+) -> None:
+    stage.dialer(agents={**ROLE, "supervision_announced": True, "join_tone": None}).start()
+    stage.wait_phones()
+    scene = scene_of(stage, ears)
+    scene.supervises("listen")
+    assert (beeps(scene.agent), beeps(scene.customer)) == (1, 0)
+    scene.all_hear("listen")
+    scene.supervises("barge")
+    assert (beeps(scene.agent), beeps(scene.customer)) == (2, 1)
+    scene.all_hear("barge")
+    stage.customers_hang_up()
+
+
+def test_given_the_dialer_is_killed_then_the_next_one_ends_the_supervision_and_the_pair_talks_on(
+    stage: Stage, ears: tuple[Ear, Ear, Ear]
+) -> None:
+    dialer = stage.dialer(agents=ROLE).start()
+    stage.wait_phones()
+    scene = scene_of(stage, ears)
+    scene.supervises("barge")
+    scene.all_hear("barge")
+    dialer.kill()
+    scene.all_hear("barge")
+    dialer.start()
+    scene.is_as_before()
+    stage.customers_hang_up()
+    row = stage.ledger.ended_call(CALLED)
+    assert (row["disposition"], row["hung_up_by"], row["is_end_estimated"]) == ("answered", "customer", 0)
+
+
+def test_given_the_dialer_stops_then_the_supervisor_is_let_go_and_the_pair_talks_on(
+    stage: Stage, ears: tuple[Ear, Ear, Ear]
+) -> None:
+    dialer = stage.dialer(agents=ROLE, engine={"stop_timeout_seconds": 0}).start()
+    stage.wait_phones()
+    scene = scene_of(stage, ears)
+    scene.supervises("whisper")
+    assert dialer.stop() == 0
+    wait_for(lambda: not scene.supervisors_legs(), "nothing of the supervisor to be left")
+    scene.customer.hears("agent")
+    scene.agent.hears("customer")
+    wait_for(lambda: scene.audit()[-1][0] == "ended", "the audit trail")
+    dialer.start()
+    scene.is_as_before()
+    stage.customers_hang_up()
+    stage.ledger.ended_call(CALLED)
+
+
+def beeps(ear: Ear) -> int:
+    """How often Asterisk's `beep` (440 Hz) is in all that somebody has heard."""
+    with ear.file.open("rb") as file:
+        samples = unpacked(file.read()[HEADER:])
+    step = RATE // 20
+    loud = [amplitude(samples[at : at + step], BEEP) > LOUD for at in range(0, len(samples) - step + 1, step)]
+    return sum(now and not before for before, now in zip([False, *loud], loud, strict=False))

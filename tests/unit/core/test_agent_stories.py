@@ -538,6 +538,7 @@ CUSTOMER_ONLY += (m.TrunkFound, m.NoTrunk, m.Recorded, m.RecordingPaused, m.Reco
 CUSTOMER_ONLY += (m.UnholdAsked, m.TransferAsked, m.CompleteAsked, m.CancelAsked, m.ConferenceAsked, m.Moved)
 CUSTOMER_ONLY += (m.MoveFailed, m.Held, m.Returned, m.AgentWanted, m.PartnerJoined, m.PartnerLost, m.AgentChanged)
 CUSTOMER_ONLY += (m.TransferNoted,)
+CUSTOMER_ONLY += (m.AgentAt, m.ModeAsked, m.SupervisionUnwanted, m.EarOpened, m.EarClosed, m.EarUnwanted)
 CUSTOMER_ONLY += (m.RecordingStarted, m.RecordingEnded, m.RecordingFailed, m.RecordingStopped)
 CUSTOMER_ONLY += (m.PauseWanted, m.ResumeWanted, m.PauseRefused)
 

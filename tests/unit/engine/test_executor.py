@@ -120,6 +120,11 @@ async def test_a_join_that_works_is_an_event_of_its_own() -> None:
     assert transport.sent[0][2] == {"channel": "c1"}
 
 
+async def test_a_supervisors_leg_keeps_its_keys_from_the_others() -> None:
+    _, transport = await run(m.Join("u1", "w1", absorbs_keys=True))
+    assert transport.sent[0][2] == {"channel": "u1", "absorbDTMF": "true"}
+
+
 async def test_a_leg_that_is_taken_out_of_its_bridge_has_left_it() -> None:
     events, transport = await run(TAKE_OUT)
     assert events == (m.Parted("b1"),)
