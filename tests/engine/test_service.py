@@ -66,7 +66,7 @@ def settings(ari: FakeAri, **engine: Any) -> Settings:
             "database": {"password": "unused"},
             "api": {"token": "0123456789abcdef"},
             "trunks": [{"name": "carrier", "endpoint": "PJSIP/{number}@carrier", "calls_per_second": 200}],
-            "agents": {"panel_seconds": 0.1},
+            "agents": {"panel_seconds": 0.1, "supervisors": ["1003"]},
             "engine": {"tick_seconds": 0.05, "stop_timeout_seconds": 0.0, **engine},
         }
     )
