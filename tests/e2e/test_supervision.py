@@ -307,6 +307,10 @@ def test_given_a_pin_then_the_supervisors_telephone_is_asked_for_it(begin: Calla
     boss.send_dtmf("9999#")
     wait_for(lambda: "pin-wrong" in scene.dialer.log, "the wrong PIN to be noticed")
     assert scene.dialer.agent(PHONE)["supervisor"] is None
+    boss.hang_up()
+    wait_for(lambda: not boss.channels(), "the telephone to be free")
+    boss.dial(f"*61{PHONE}")
+    wait_for(boss.is_talking, "the telephone to be asked again")
     boss.send_dtmf("4321#")
     scene.wait("listen")
     boss.hang_up()
@@ -364,11 +368,11 @@ def test_given_it_is_announced_then_the_agent_hears_a_sound_first_and_the_custom
     stage.wait_phones()
     scene = scene_of(stage, ears)
     scene.supervises("listen")
-    assert (beeps(scene.agent), beeps(scene.customer)) == (1, 0)
     scene.all_hear("listen")
+    assert (beeps(scene.agent), beeps(scene.customer)) == (1, 0)
     scene.supervises("barge")
-    assert (beeps(scene.agent), beeps(scene.customer)) == (2, 1)
     scene.all_hear("barge")
+    assert (beeps(scene.agent), beeps(scene.customer)) == (2, 1)
     stage.customers_hang_up()
 
 
