@@ -25,7 +25,9 @@ FORCED = Dispositions(CHOICES, is_forced=True, max_wrap_up_seconds=30.0, default
 
 
 def actions(floor: Floor) -> AgentActions:
-    return AgentActions(floor.clock, floor.desk, floor.book, floor.dispositions, floor.store.calls, floor.hand)
+    return AgentActions(
+        floor.clock, floor.desk, floor.book, floor.dispositions, floor.store.calls, floor.hand, floor.supervisions
+    )
 
 
 async def after_a_talk(floor: Floor, leads: int = 1) -> None:
