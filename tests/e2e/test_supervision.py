@@ -216,19 +216,6 @@ def test_given_the_next_customer_then_the_supervisor_hears_them_too(begin: Calla
     wait_for(lambda: ("whisper", after["call_id"]) in scene.audit(), "the audit trail")
 
 
-def test_given_music_for_an_agent_who_waits_then_a_whisper_is_heard_in_it(
-    stage: Stage, ears: tuple[Ear, Ear, Ear]
-) -> None:
-    """A whisper needs something to go with: to an agent who waits in silence nothing is sent."""
-    dialer = stage.dialer(agents={**ROLE, "waiting": "music"}).start()
-    stage.wait_phones()
-    dialer.log_in(PHONE, campaign=stage.ledger.campaign())
-    ears[0].hears_music()
-    assert dialer.cli("agent", "whisper", PHONE, "--as", BOSS).code == 0
-    ears[2].hears("agent")
-    wait_for(lambda: "supervisor" in tones(ears[0].samples()), "the agent to hear the supervisor")
-
-
 def test_given_a_hold_and_a_consultation_then_the_supervisor_follows_the_agent(begin: Callable[..., Scene]) -> None:
     scene = begin()
     scene.supervises("listen")
@@ -359,6 +346,7 @@ def test_given_the_ear_is_lost_then_it_is_opened_again(begin: Callable[..., Scen
 
 
 # --- what is announced, and what a restart leaves -------------------------------------------------------------------
+# Each has a dialer of its own, which takes the application from the module's: they come last.
 
 
 def test_given_it_is_announced_then_the_agent_hears_a_sound_first_and_the_customer_only_before_a_barge(
@@ -409,6 +397,19 @@ def test_given_the_dialer_stops_then_the_supervisor_is_let_go_and_the_pair_talks
     scene.is_as_before()
     stage.customers_hang_up()
     stage.ledger.ended_call(CALLED)
+
+
+def test_given_music_for_an_agent_who_waits_then_a_whisper_is_heard_in_it(
+    stage: Stage, ears: tuple[Ear, Ear, Ear]
+) -> None:
+    """A whisper needs something to go with: to an agent who waits in silence nothing is sent."""
+    dialer = stage.dialer(agents={**ROLE, "waiting": "music"}).start()
+    stage.wait_phones()
+    dialer.log_in(PHONE, campaign=stage.ledger.campaign())
+    ears[0].hears_music()
+    assert dialer.cli("agent", "whisper", PHONE, "--as", BOSS).code == 0
+    ears[2].hears("agent")
+    wait_for(lambda: "supervisor" in tones(ears[0].samples()), "the agent to hear the supervisor")
 
 
 def beeps(ear: Ear) -> int:
