@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from stasis_dialer.cli.context import actor_name
+from stasis_dialer.cli.list_options import looking
+from stasis_dialer.cli.render import show_list
 from stasis_dialer.db import adoption, schema
 from stasis_dialer.settings.model import DatabaseSettings
 
@@ -44,22 +48,46 @@ def upgrade(context: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @click.pass_context
 def adopt(context: click.Context, dry_run: bool, as_json: bool) -> None:
-    """Take over the old panel's tables in place: nothing is dropped, renamed or narrowed."""
-    findings = asyncio.run(adoption.inspect(*_address(context)))
+    """Take over the old panel's tables in place: nothing is dropped, renamed or narrowed.
+
+    What is odd about its rows is told; a row is changed only where it would be lost or dialled too often otherwise, and
+    the audit trail has what was there. Safe to repeat. Exit code 1 when a dry run finds what must be mended first.
+    """
+    url, password = _address(context)
+    zone = context.obj.settings.database.legacy_timezone
+    with looking(as_json) as show:
+        adopted = asyncio.run(
+            adoption.adopt(url, password, zone, datetime.now(UTC), actor_name(), dry_run, progress=show)
+        )
     if as_json:
-        click.echo(json.dumps([finding.as_object() for finding in findings]))
+        click.echo(json.dumps(adopted.as_object(), ensure_ascii=False))
     else:
-        for finding in findings:
-            found = "no such table yet" if finding.rows is None else f"{finding.rows} rows"
-            click.echo(f"{finding.table}: {found}{_listed(finding)}")
-    if not dry_run:
-        revisions = asyncio.run(schema.upgrade(*_address(context)))
-        if not as_json:
-            _report(revisions)
+        _show(adopted)
+    context.exit(1 if adopted.blocks else 0)
 
 
-def _listed(finding: adoption.TableFinding) -> str:
-    return "".join(f"\n  {text}" for text in finding.to_do) if finding.to_do else "; nothing to do"
+def _show(adopted: adoption.Adoption) -> None:
+    for table in adopted.tables:
+        found = "no such table yet" if table.rows is None else f"{table.rows} rows"
+        steps = "".join(f"\n  {text}" for text in table.to_do) if table.to_do else "; nothing to do"
+        click.echo(f"{table.table}: {found}{steps}")
+    rows = [
+        {
+            "table": one.table,
+            "rows": one.rows or "all",
+            "what": one.says,
+            "done": "BLOCKS" if one.is_blocking else "mended" if one.is_fixed else "left",
+            "for example": ", ".join(one.examples) or "-",
+        }
+        for one in adopted.findings
+    ]
+    show_list(rows, False, "nothing odd about the rows")
+    if adopted.revisions is not None:
+        _report(adopted.revisions)
+    elif adopted.to_do:
+        click.echo(f"dry run, nothing was changed: {adopted.to_do} steps to do")
+    else:
+        click.echo("dry run: nothing to do")
 
 
 def _report(revisions: schema.Revisions) -> None:

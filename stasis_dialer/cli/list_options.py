@@ -99,6 +99,15 @@ def counting() -> Iterator[Callable[[int], None]]:
         yield lambda rows: bar.update(task, completed=rows)
 
 
+@contextlib.contextmanager
+def looking(is_hidden: bool) -> Iterator[Callable[[int], None]]:
+    """A count of leads on standard error, while a database is taken over."""
+    words = (TextColumn("looking"), TextColumn("{task.completed:.0f} leads"))
+    with Progress(*words, console=Console(stderr=True), transient=True, disable=is_hidden) as bar:
+        task = bar.add_task("leads", total=None)
+        yield lambda leads: bar.update(task, completed=leads)
+
+
 def _mapping(words: Sequence[str]) -> dict[str, str]:
     """`--map COLUMN=FIELD` as a mapping; a heading may hold `=` itself."""
     mapping = {}

@@ -5,13 +5,12 @@ So a number is found by one index, whoever added its lead and however it was spe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from stasis_dialer.core.adoption import ReadPhone, read_phones
 from stasis_dialer.core.model import Campaign
-from stasis_dialer.core.numbers import normalise
 from stasis_dialer.db.database import Database, Statements
-from stasis_dialer.errors import NumberRefused
 
 PAGE: Final = 2000
 INVALID: Final = "invalid"
@@ -25,7 +24,9 @@ _NEXT: Final = (
     "IF(EXISTS (SELECT 1 FROM dialer_lead_phones WHERE lead_id = id), 1, 0)) "
     "FROM discador_contatos WHERE id > %s AND id <= %s ORDER BY id LIMIT %s"
 )
-_ADD: Final = "INSERT IGNORE INTO dialer_lead_phones (lead_id, position, campaign_id, number, original, status) VALUES "
+ADD_PHONES: Final = (
+    "INSERT IGNORE INTO dialer_lead_phones (lead_id, position, campaign_id, number, original, status) VALUES "
+)
 
 
 async def know_phones(database: Database, regions: Mapping[int, str] | None = None) -> int:
@@ -43,7 +44,7 @@ async def know_phones(database: Database, regions: Mapping[int, str] | None = No
         values = [value for row in rows if not row[4] for value in _phones(row, regions or {})]
         if values:
             places = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * (len(values) // 6))
-            statements.later(_ADD + places, *values)
+            statements.later(ADD_PHONES + places, *values)
         return rows[-1][0] if rows else None
 
     after, newest = await database.run(limits, may_repeat=True)
@@ -52,15 +53,16 @@ async def know_phones(database: Database, regions: Mapping[int, str] | None = No
     return newest
 
 
+def phone_values(lead_id: int, campaign_id: int, phones: Iterable[ReadPhone]) -> list[object]:
+    """A lead's phones as `ADD_PHONES` takes them."""
+    values: list[object] = []
+    for phone in phones:
+        original = None if phone.text == phone.number else phone.text[:64]
+        values += [lead_id, phone.position, campaign_id, phone.number, original]
+        values.append("pending" if phone.number else INVALID)
+    return values
+
+
 def _phones(row: list[Any], regions: Mapping[int, str]) -> list[object]:
     lead_id, campaign_id, first, second, _ = row
-    values: list[object] = []
-    for position, text in enumerate((first or "", second or "")):
-        if position and not text:
-            continue
-        try:
-            number, status = normalise(text, regions.get(campaign_id, _ANYWHERE)), "pending"
-        except NumberRefused:
-            number, status = "", INVALID
-        values += [lead_id, position, campaign_id, number, None if text == number else text[:64], status]
-    return values
+    return phone_values(lead_id, campaign_id or 0, read_phones((first, second), regions.get(campaign_id, _ANYWHERE)))

@@ -91,9 +91,16 @@ _decode_attributes = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def word(words: type[W], text: Any, otherwise: W) -> W:
-    """A state's word as its enum; `otherwise` for one that the dialer does not know."""
+    """A state's word as its enum; `otherwise` for one that the dialer does not know.
+
+    `Pending` is `pending`: MariaDB compares the column so, and would find such a row again and again.
+    """
     try:
         return words(text)
+    except ValueError:
+        pass
+    try:
+        return words(text.strip().lower()) if isinstance(text, str) else otherwise
     except ValueError:
         return otherwise
 

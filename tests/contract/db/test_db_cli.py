@@ -40,6 +40,6 @@ def test_given_an_empty_database_when_adopted_dry_then_nothing_is_changed(lab: A
     assert "discador_contatos: no such table yet" in dry.output
     assert run(lab, database_url, "current").exit_code == 1
     findings = json.loads(run(lab, database_url, "adopt", "--json").output)
-    assert [finding["rows"] for finding in findings] == [None, None, None, None]
+    assert [table["rows"] for table in findings["tables"]] == [None, None, None, None]
     assert run(lab, database_url, "current").exit_code == 0
     assert "discador_contatos: 0 rows; nothing to do" in run(lab, database_url, "adopt", "--dry-run").output
