@@ -148,17 +148,16 @@ def is_utf8_read_as_latin1(text: str) -> bool:
     if text.isascii():
         return False
     try:
-        bytes_ = b"".join(_latin1(sign) for sign in text)
-        return len(bytes_.decode("utf-8")) < len(text)
+        return len(_latin1(text).decode("utf-8")) < len(text)
     except UnicodeError:
         return False
 
 
-def _latin1(sign: str) -> bytes:
+def _latin1(text: str) -> bytes:
     try:
-        return sign.encode("cp1252")
+        return text.encode("cp1252")
     except UnicodeError:
-        return sign.encode("latin-1")
+        return b"".join(sign.encode("latin-1" if "\x80" <= sign <= "\x9f" else "cp1252") for sign in text)
 
 
 def _time(text: str | None) -> str:
