@@ -150,7 +150,7 @@ def placeholders(values: Sequence[object]) -> str:
 class Database:
     """The pool of connections to one MariaDB database.
 
-    Units: timeouts are seconds.
+    Units: timeouts are seconds. `is_read_only`: MariaDB refuses every write.
     Raises: ConfigurationError for an address that cannot be used.
     """
 
@@ -163,12 +163,14 @@ class Database:
         legacy_timezone: str = "UTC",
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS,
+        is_read_only: bool = False,
     ) -> None:
         self.url = database_url(url, password)
         self.clock = LegacyClock(legacy_timezone)
         self._pool_size = pool_size
         self._connect_timeout = connect_timeout_seconds
         self._statement_timeout = statement_timeout_seconds
+        self._is_read_only = is_read_only
         self._engine: AsyncEngine | None = None
 
     @property
@@ -312,7 +314,9 @@ class Database:
 
     def _started_engine(self) -> AsyncEngine:
         if self._engine is None:
-            self._engine = create_engine(self.url, self._pool_size, self._connect_timeout)
+            self._engine = create_engine(
+                self.url, self._pool_size, self._connect_timeout, is_read_only=self._is_read_only
+            )
         return self._engine
 
 
@@ -332,9 +336,13 @@ def database_url(url: str, password: str | None = None) -> URL:
     return parsed.set(password=password) if password is not None else parsed
 
 
-def create_engine(url: URL, pool_size: int, connect_timeout_seconds: float) -> AsyncEngine:
-    """An engine whose sessions are as the module says."""
+def create_engine(
+    url: URL, pool_size: int, connect_timeout_seconds: float, *, is_read_only: bool = False
+) -> AsyncEngine:
+    """An engine whose sessions are as the module says. `is_read_only`: MariaDB refuses every write of theirs."""
     session = f"SET time_zone='+00:00', sql_mode='{SQL_MODE}', innodb_lock_wait_timeout={LOCK_WAIT_SECONDS}"
+    if is_read_only:
+        session += ", tx_read_only=1"
     return create_async_engine(
         url,
         pool_size=pool_size,
