@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -42,6 +42,8 @@ FORGET_SECONDS: Final = 1800.0
 MOST_NAMED: Final = 2000
 """Leads kept as named: each one is read past."""
 LARGEST_BATCH: Final = 100
+UNLIMITED: Final = 1e6
+"""Calls a second of the legacy's own rule: it knows no such limit, and sends its batch at once."""
 
 
 class Reader(Protocol):
@@ -211,7 +213,10 @@ class Shadow:
             return
         watched.limits = limits
         watched.watch = Watch()
-        watched.pacers = {mode: make_pacer(mode, limits) for mode in _modes(campaign)}
+        own = replace(limits, calls_per_second=UNLIMITED)
+        watched.pacers = {
+            mode: make_pacer(mode, own if mode is DialMode.LEGACY else limits) for mode in _modes(campaign)
+        }
 
     def _calls_per_second(self, campaign: Campaign) -> float:
         return self._trunks.calls_per_second(campaign)
