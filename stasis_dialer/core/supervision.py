@@ -27,6 +27,8 @@ RING_SECONDS: Final = 30.0
 RING_SLACK_SECONDS: Final = 3.0
 """Asterisk's own ring timeout comes first; ours is for a lost event. Not measured."""
 RETRY_SECONDS: Final = 1.0
+CHANGE_SECONDS: Final = 0.1
+"""Between an ear and the next one: Asterisk puts the last one away with a packet of the agent's leg, every 20 ms."""
 MOST_FAILURES: Final = 3
 """EarFor that Asterisk refuses in a row, before the supervision is given up."""
 END_SECONDS: Final = 3.0
@@ -283,7 +285,7 @@ def _ear_closed(supervision: Supervision, event: m.Event, now: float) -> Step:
         return _ear_failed(without, event.failure, now)
     if ear.is_announcement and not ear.is_closing:
         without = evolve(without, announced=_to_announce(without))
-    return _settle(without, now)
+    return evolve(without, state=S.WAITING, deadline=now + CHANGE_SECONDS), ()
 
 
 def _ear_failed(supervision: Supervision, failure: str, now: float) -> Step:

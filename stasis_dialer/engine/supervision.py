@@ -39,6 +39,10 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 0.25
 """How often supervisions look where their agents are, beside each change that the desk tells at once: a consultation
 begins and ends without one."""
+TALK_SECONDS: Final = 1.0
+"""From the customer's joining to the new ear. Measured on Asterisk 22.10.1, 2026-11: ears made when the agent was
+reserved, or within 0.3 s of the joining, did not hear the next customer in 13 of 25 calls; made after a second, in 0 of
+10."""
 ANNOUNCEMENT: Final = "sound:beep"
 API, PHONE = "api", "phone"
 WITH_OTHERS: Final = frozenset({TransferState.CONSULTING, TransferState.CONFERENCE})
@@ -209,9 +213,11 @@ class Supervisions:
             self._dispatcher.post(actor, m.AgentAt(leg_id, turn))
 
     def _turn(self, agent: Agent) -> str:
-        """With whom the agent's leg is; empty: with nobody."""
-        call_id = agent.call_id
-        if call_id is None or self._ids.kind(call_id) == LEFT:
+        """With whom the agent's leg is; empty: with nobody, or not for long enough."""
+        call_id, talks_for = agent.call_id, self._clock.now() - agent.since
+        if call_id is None or agent.state is not AgentState.ON_CALL or self._ids.kind(call_id) == LEFT:
+            return ""
+        if talks_for < TALK_SECONDS:
             return ""
         state = self._parties.state_of(call_id)
         return f"{call_id} {state}" if state in WITH_OTHERS else call_id

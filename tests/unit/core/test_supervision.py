@@ -43,6 +43,10 @@ class Story:
     def closes(self, failure: str = "") -> Story:
         return self.hears(m.EarClosed(self.supervision.ears, failure))
 
+    def changes(self) -> Story:
+        """The ear is gone, and the pause after it over."""
+        return self.closes().deadline()
+
     def deadline(self) -> Story:
         assert self.supervision.deadline is not None
         return self.hears(m.DeadlineReached(), at=self.supervision.deadline)
@@ -115,7 +119,7 @@ def test_given_another_mode_then_the_ear_is_gone_before_the_next_one_comes(asked
     story = on().hears(asked)
     assert story.last == (m.CloseEar(1),)
     assert story.hears(asked).last == ()
-    assert story.closes().last == (m.OpenEar(2, "a1", "out"),)
+    assert story.changes().last == (m.OpenEar(2, "a1", "out"),)
 
 
 @pytest.mark.parametrize("event", [m.DigitPressed("1"), m.DigitPressed("7"), m.DigitPressed("*"), m.ModeAsked(LISTEN)])
@@ -130,14 +134,14 @@ def test_given_the_next_customer_then_an_ear_of_its_own_is_opened_and_noted() ->
     story = on().hears(m.AgentAt("a1", ""))
     assert story.last == ()
     assert story.hears(m.AgentAt("a1", "c2")).last == (m.CloseEar(1),)
-    assert story.closes().last == (m.OpenEar(2, "a1", "none"),)
+    assert story.changes().last == (m.OpenEar(2, "a1", "none"),)
     assert story.opens().last == (m.NoteSupervision(),)
 
 
 def test_given_the_agents_leg_falls_then_the_supervisor_waits_for_the_next_one() -> None:
     story = on().hears(m.AgentAt(None, ""))
     assert story.last == (m.CloseEar(1),)
-    assert story.closes().last == ()
+    assert story.changes().last == ()
     assert story.supervision.state is S.WAITING
     assert story.hears(m.AgentAt("a2", "c1")).last == (m.OpenEar(2, "a2", "none"),)
 
@@ -163,14 +167,14 @@ def test_given_ears_that_are_refused_then_the_supervision_ends_with_the_reason()
 def test_given_announcements_then_each_mode_is_announced_once_and_a_barge_to_each_customer() -> None:
     story = there(LISTEN, BEEP)
     assert story.last == (m.OpenEar(1, "a1", "out", BEEP),)
-    assert story.closes().last == (m.OpenEar(2, "a1", "none"),)
+    assert story.changes().last == (m.OpenEar(2, "a1", "none"),)
     story.opens().hears(m.AgentAt("a1", "c2"))
-    assert story.closes().last == (m.OpenEar(3, "a1", "none"),)
+    assert story.changes().last == (m.OpenEar(3, "a1", "none"),)
     story.opens().hears(m.ModeAsked(BARGE))
-    assert story.closes().last == (m.OpenEar(4, "a1", "both", BEEP),)
-    assert story.closes().last == (m.OpenEar(5, "a1", "both"),)
+    assert story.changes().last == (m.OpenEar(4, "a1", "both", BEEP),)
+    assert story.changes().last == (m.OpenEar(5, "a1", "both"),)
     story.opens().hears(m.AgentAt("a1", "c3"))
-    assert story.closes().last == (m.OpenEar(6, "a1", "both", BEEP),)
+    assert story.changes().last == (m.OpenEar(6, "a1", "both", BEEP),)
 
 
 def test_given_an_announcement_that_fails_then_nobody_is_heard_unannounced() -> None:
@@ -182,7 +186,7 @@ def test_given_an_announcement_that_fails_then_nobody_is_heard_unannounced() -> 
 def test_given_a_conversation_that_ends_while_it_is_announced_then_the_next_one_is_announced() -> None:
     story = there(BARGE, BEEP).hears(m.AgentAt("a1", "c2"))
     assert story.last == (m.CloseEar(1),)
-    assert story.closes().last == (m.OpenEar(2, "a1", "both", BEEP),)
+    assert story.changes().last == (m.OpenEar(2, "a1", "both", BEEP),)
 
 
 @pytest.mark.parametrize(
