@@ -329,7 +329,8 @@ class Recovery:
     async def _sweep(self, seen: Seen) -> int:
         """Hang up our channels and destroy our bridges that nobody here knows."""
         known = self._dispatcher.known_legs()
-        bridges = {agent.bridge_id for agent in self._desk.agents()} | {call.bridge_id for call in self._calls.all()}
+        bridges = {agent.bridge_id for agent in self._desk.agents()}
+        bridges |= {call.bridge_id for call in self._calls.all() if call.state is not CallState.CLOSING}
         bridges |= self._parties.bridges() | self._supervisions.bridges()
         strays = [f"/channels/{quote(id_, safe='')}" for id_ in self._stray_channels(seen) if id_ not in known]
         strays += [

@@ -137,6 +137,7 @@ def test_given_a_pair_talked_when_the_agent_hung_up_while_the_dialer_was_dead_th
         again = await floor.starts_again()
         await asyncio.sleep(5.0)
         assert call_id not in again.board.channels
+        assert again.board.bridges == set()
         assert the_record(again).disposition is D.ANSWERED
 
     on_the_floor(story)
