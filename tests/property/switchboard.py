@@ -21,8 +21,8 @@ LEGS_THAT_TALK = 2
 """An agent and one customer: nobody else may ever hear them."""
 LEGS_THAT_MEET = 3
 """By a transfer: agent, target and customer, for a while or in a conference."""
-NO_CUSTOMERS = ("-a-", "-p-", "-t-", "-r-")
-"""In ids of legs: agents, targets of transfers, recordings. Any other may be a customer's."""
+NO_CUSTOMERS = ("-a-", "-p-", "-t-", "-r-", "-u-", "-e-")
+"""In ids of legs: agents, transfer targets, recordings, supervisors and their ears. Any other may be a customer's."""
 HUSH_SECONDS = 0.5
 TIMEOUT_SECONDS = 5.0
 """After which a request counts as unanswered."""
