@@ -110,7 +110,13 @@ def start(transfer: Transfer, now: float) -> Step:
 
 
 def is_still_wanted(transfer: Transfer, command: m.Command) -> bool:
-    """Whether a command that had to wait is still to be carried out: who is in other hands by now is moved no more."""
+    """Whether a command that had to wait is still to be carried out.
+
+    Who is in other hands by now is moved no more. A customer who is with the music already stays untouched: moved into
+    the same holding bridge again, they hear nothing (Asterisk 22.10).
+    """
+    if transfer.is_held and command in to_music(transfer):
+        return False
     if not isinstance(command, m.Move):
         return True
     if command.channel_id == transfer.customer:

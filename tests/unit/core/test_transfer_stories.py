@@ -142,6 +142,17 @@ def test_given_a_hold_without_an_answer_when_the_target_is_there_then_the_custom
 # --- to a number ----------------------------------------------------------------------------------------------------
 
 
+def test_given_a_customer_who_is_with_the_music_then_a_second_way_there_is_not_taken() -> None:
+    story = Story()
+    way = [command for command in story.given if not isinstance(command, m.TellCall)]
+    assert [machine.is_still_wanted(story.transfer, command) for command in way] == [True, True, True]
+    story.moved("c1", HOLD)
+    assert [machine.is_still_wanted(story.transfer, command) for command in way] == [False, False, False]
+    assert machine.is_still_wanted(story.transfer, m.DestroyBridge(HOLD))
+    story.hears(m.UnholdAsked())
+    assert machine.is_still_wanted(story.transfer, m.Move("c1", HOME))
+
+
 def test_given_a_blind_transfer_when_the_target_answers_then_the_customer_is_theirs_and_the_agent_free() -> None:
     story = ringing(is_attended=False).hears(m.Answered())
     assert story.last == (m.CreateBridge(TALK), m.Move("t1", TALK), m.Move("c1", TALK))
