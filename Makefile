@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Test processes at once, each with a lab of its own; JOBS=0 runs them one after the other, with a debugger if wanted.
+# Test processes at once; 0: one after the other, with a debugger if wanted. LABS is for the tests with servers, each process with
+# a lab of its own: 2 is quicker where nothing else runs.
 JOBS ?= 2
+LABS ?= 0
 
 .PHONY: help stories demo test lint unit servers bench soak clean
 
@@ -40,7 +42,7 @@ unit: $(READY)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests/unit tests/property tests/engine
 
 servers: $(READY)
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/contract tests/e2e
+	$(BIN)/python -m pytest -q -n $(LABS) --dist loadfile tests/contract tests/e2e
 
 soak: $(READY)
 	$(BIN)/python benchmarks/soak.py
