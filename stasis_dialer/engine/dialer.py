@@ -172,7 +172,8 @@ class Dialer:
         if self._next_token_at is not None:
             delay = min(delay, max(0.0, self._next_token_at - self._clock.now()))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), delay)
+            async with asyncio.timeout(delay):
+                await self._wake.wait()
         self._wake.clear()
 
     async def _tick(self) -> None:

@@ -192,7 +192,8 @@ class Entries:
         patience = ANNOUNCEMENT_SECONDS + PIN_SECONDS
         while len(pin) < LONGEST_PIN and not visit.is_gone:
             try:
-                key = await asyncio.wait_for(visit.keys.get(), patience)
+                async with asyncio.timeout(patience):
+                    key = await visit.keys.get()
             except TimeoutError:
                 break
             patience = PIN_PAUSE_SECONDS

@@ -133,7 +133,8 @@ class Journal:
     async def drained(self, timeout_seconds: float) -> bool:
         """Wait until everything is written, at most so long; says whether it is."""
         try:
-            await asyncio.wait_for(self._idle.wait(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                await self._idle.wait()
         except TimeoutError:
             return False
         return True

@@ -75,6 +75,8 @@ JOURNAL_SECONDS: Final = 20.0
 
 WEBHOOK_SECONDS: Final = 3.0
 """How long a stop waits for receivers of webhooks; the call log has what they miss."""
+SERVED_SECONDS: Final = 3.0
+"""For requests under way when the HTTP interface stops. Not measured."""
 RECOVERY_PAUSE_SECONDS: Final = 1.0
 
 
@@ -334,8 +336,7 @@ class Service:
         finally:
             if served is not None:
                 served.stop()
-                with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-                    await asyncio.wait_for(asyncio.shield(tasks[-1]), 3.0)
+                await asyncio.wait(tasks[-1:], timeout=SERVED_SECONDS)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -512,7 +513,8 @@ class Service:
         hurry = hurry or asyncio.Event()
         while not is_so() and self.clock.now() < limit and not hurry.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(hurry.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await hurry.wait()
 
 
 def _hook(settings: WebhookSettings) -> Hook:

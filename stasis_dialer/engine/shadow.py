@@ -145,7 +145,8 @@ class Shadow:
                     log.error("database-away", why=str(error))
                 is_away = True
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await stop.wait()
         self._sum_up()
 
     # --- watching ---------------------------------------------------------------------------------------------------

@@ -244,10 +244,9 @@ class Floor:
     async def stop(self) -> None:
         if self.successor is not None:
             await self.successor.stop()
-        while going_on := [task for task in self._tasks if not task.done()]:
-            for task in going_on:
-                task.cancel()  # once more for one whose wait_for lost it, which it may in Python 3.11
-            await asyncio.wait(going_on, timeout=1.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self.dispatcher.close()
 
     # --- what a test looks at ---------------------------------------------------------------------------------------

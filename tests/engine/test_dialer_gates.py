@@ -14,6 +14,7 @@ from stasis_dialer.core.call import CallState
 from stasis_dialer.core.model import RISKY_MODES, Campaign, CampaignStatus, DialMode, Disposition, LeadStatus
 from stasis_dialer.core.options import Amd, AmdMode, Broadcast
 from stasis_dialer.core.pacing import PacingDecision, PacingView
+from stasis_dialer.engine.dialer import GATHER_SECONDS
 from tests.engine.floor import TRUNK, Floor, number, on_the_floor
 from tests.property.switchboard import Person
 
@@ -573,5 +574,22 @@ def test_given_detection_when_the_process_is_killed_in_it_then_the_next_one_hear
         await asyncio.sleep(120.0)
         assert len(later.outcomes(campaign)) == 1
         assert later.outcomes(campaign)[0] in (Disposition.ANSWERED, Disposition.MACHINE)
+
+    on_the_floor(story)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_given_the_dialer_is_cancelled_while_something_wakes_it_then_it_ends(turns: int) -> None:
+    """`turns` of the event loop lie between the two: so many ways there are for them to meet."""
+
+    async def story(floor: Floor) -> None:
+        pacing = asyncio.create_task(floor.dialer.run())
+        await asyncio.sleep(GATHER_SECONDS * 1.5)
+        floor.dialer.wake()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        pacing.cancel()
+        await asyncio.wait([pacing], timeout=60.0)
+        assert pacing.cancelled()
 
     on_the_floor(story)
