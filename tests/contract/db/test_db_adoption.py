@@ -22,6 +22,7 @@ from stasis_dialer.db.database import Database
 from stasis_dialer.db.store import Store
 from stasis_dialer.errors import Refused
 from tests.contract.db.legacy import LEGACY_DDL, LEGACY_ROWS, PANEL_STATEMENTS
+from tests.contract.db.statements import run
 
 ZONE = "America/Sao_Paulo"
 NOW = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
@@ -37,21 +38,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url, legacy_timezone=ZONE)
     yield opened
     await opened.close()
-
-
-async def run(database: Database, *statements: str) -> list[tuple[Any, ...]]:
-    """Run statements on one connection; the rows of the last one that has some."""
-    rows: list[tuple[Any, ...]] = []
-
-    async def work(connection: Any) -> None:
-        nonlocal rows
-        for statement in statements:
-            result = await connection.exec_driver_sql(statement)
-            if result.returns_rows:
-                rows = [tuple(row) for row in result.all()]
-
-    await database.transact(work)
-    return rows
 
 
 async def seed(database: Database) -> None:

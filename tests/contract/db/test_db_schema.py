@@ -19,6 +19,7 @@ from stasis_dialer.db.tables import LEGACY_TABLES, Base
 from stasis_dialer.errors import DatabaseUnavailable, DialerError
 from tests.contract.db.conftest import NOW, Story
 from tests.contract.db.legacy import LEGACY_DDL, LEGACY_ROWS, PANEL_STATEMENTS
+from tests.contract.db.statements import run
 
 
 @pytest.fixture
@@ -27,21 +28,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url, legacy_timezone="America/Sao_Paulo")
     yield opened
     await opened.close()
-
-
-async def run(database: Database, *statements: str) -> list[Any]:
-    """Run statements; the rows of the last one that has some."""
-    rows: list[Any] = []
-
-    async def work(connection: Any) -> None:
-        nonlocal rows
-        for statement in statements:
-            result = await connection.exec_driver_sql(statement)
-            if result.returns_rows:
-                rows = [tuple(row) for row in result.all()]
-
-    await database.transact(work)
-    return rows
 
 
 def differences(connection: Connection) -> list[Any]:
