@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 from stasis_dialer.errors import LabError
@@ -40,7 +41,11 @@ class Process:
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self, owned: bool, environment: Mapping[str, str] | None = None) -> None:
-        """Start the program; end first what a crash left behind."""
+        """Start the program; end first what a crash left behind.
+
+        One whose start is interrupted (Ctrl-C) has not begun, or is known: `stop` and `kill` end it.
+        Raises: LabError when it cannot be started.
+        """
         if self.is_running():
             self.stop()
         self.output.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +55,8 @@ class Process:
             command = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command]
         with self.output.open("ab") as output:
 
-            def spawn() -> subprocess.Popen[bytes]:
-                return subprocess.Popen(
+            def spawn() -> None:
+                self._child = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -62,9 +67,10 @@ class Process:
                 )
 
             try:
-                self._child = _spawner.run(spawn)
+                _spawner.run(spawn)
             except OSError as error:
                 raise LabError(f"program could not be started: program={self.name} error={error.strerror}") from error
+        assert self._child is not None
         note = {"pid": self._child.pid, "started": start_ticks(self._child.pid)}
         self._pid_file.write_text(json.dumps(note))
         self._wait_until_named()
@@ -143,30 +149,35 @@ class _Spawner:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], subprocess.Popen[bytes]], queue.SimpleQueue[object]]]
-        self._jobs = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def run(self, spawn: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
+    def run(self, spawn: Callable[[], None]) -> None:
+        """Run it to its end. When the caller is interrupted it has run all the same, or it never will."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="lab-spawner", daemon=True)
                 self._thread.start()
-        answer: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self._jobs.put((spawn, answer))
-        result = answer.get()
-        if isinstance(result, BaseException):
-            raise result
-        assert isinstance(result, subprocess.Popen)
-        return result
+        done: Future[None] = Future()
+        try:
+            self._jobs.put((spawn, done))
+            done.result()
+        except KeyboardInterrupt:
+            if not done.cancel():
+                wait([done])
+            raise
 
     def _work(self) -> None:
         while True:
-            spawn, answer = self._jobs.get()
+            spawn, done = self._jobs.get()
+            if not done.set_running_or_notify_cancel():
+                continue
             try:
-                answer.put(spawn())
+                spawn()
             except BaseException as error:
-                answer.put(error)
+                done.set_exception(error)
+            else:
+                done.set_result(None)
 
 
 _spawner = _Spawner()

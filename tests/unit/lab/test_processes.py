@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +84,57 @@ def test_given_a_program_that_is_not_there_when_it_is_started_then_the_message_n
 
     with pytest.raises(LabError, match="program=ghost"):
         process.start(owned=False)
+
+
+class Keyboard:
+    """A variable of a program; while the program that gets it is being started, Ctrl-C is pressed until it is heard."""
+
+    def __init__(self) -> None:
+        self._is_heard = threading.Event()
+
+    def heard(self, *seen: object) -> None:
+        if not self._is_heard.is_set():
+            self._is_heard.set()
+            raise KeyboardInterrupt
+
+    def __fspath__(self) -> str:
+        main = threading.main_thread().ident
+        assert main is not None
+        while not self._is_heard.wait(0.05):
+            signal.pthread_kill(main, signal.SIGINT)
+        return "pressed"
+
+
+@pytest.fixture
+def keyboard() -> Iterator[Keyboard]:
+    """One that is heard by this process."""
+    keyboard = Keyboard()
+    before = signal.signal(signal.SIGINT, keyboard.heard)
+    yield keyboard
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_given_ctrl_c_while_a_program_is_being_started_then_it_can_be_ended_all_the_same(
+    process: Process, tmp_path: Path, keyboard: Keyboard, owned: bool
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        process.start(owned, {"KEYBOARD": keyboard})  # type: ignore[dict-item]
+    process.kill()
+
+    after = Process("after", [*SLEEPER, "after"], tmp_path / "after.json", tmp_path / "out.log", "after")
+    after.start(owned)  # programs are started one after the other: the first one's start is over, whatever became of it
+    after.kill()
+    mark = f"mark-{tmp_path.name}".encode()
+    assert [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if mark in contents(path)] == []
+
+
+def contents(path: Path) -> bytes:
+    """What a file has, if it is still there."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def test_given_a_condition_that_never_comes_when_it_is_awaited_then_the_message_names_it() -> None:
