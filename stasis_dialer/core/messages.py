@@ -437,10 +437,14 @@ class SupervisionMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AgentAt(Event):
-    """To a supervision: the agent's leg that is up, or None, and with whom it is (`turn`; empty: with nobody)."""
+    """To a supervision: the agent's leg that is up, or None, and with whom it is (`turn`; empty: with nobody).
+
+    `hears_tone`: the agent is being told of a customer.
+    """
 
     leg_id: str | None
     turn: str
+    hears_tone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

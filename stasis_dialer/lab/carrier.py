@@ -156,9 +156,10 @@ class Carrier:
         )
         return str(answer["id"])
 
-    def hums(self, number: str, hertz: int | None, ears: Path | None = None) -> None:
+    def hums(self, number: str, hertz: int | str | None, ears: Path | None = None) -> None:
         """Whoever answers this number (`+55...`, a human) sends a tone, and what they hear is written to `ears`.
 
+        A text: tones one after the other, as Asterisk's Playtones() takes them.
         `ears` is a path without its ending; `ears.wav` grows while they hear (8 kHz, 16 bit). None: as ever.
         """
         national = number.removeprefix("+55")

@@ -19,6 +19,10 @@ LOUD: Final = 300.0
 """Amplitude from which a tone counts as heard; the phones send thousands, and what leaks from others is under 20."""
 AGENT, CUSTOMER, TARGET, SUPERVISOR = 1130, 1370, 1610, 1850
 """Hertz; apart from each other, from speech's strongest part and from dial tones."""
+COUNT: Final = (2100, 2400, 2700, 3000, 3300)
+"""Hertz of somebody who counts to five when they have answered."""
+COUNTS: Final = ",".join(("!0/300", *(f"!{hertz}/200" for hertz in COUNT), str(TARGET)))
+"""What Playtones() needs for it; a tone follows that stays."""
 TONES: Final = {AGENT: "agent", CUSTOMER: "customer", TARGET: "target", SUPERVISOR: "supervisor"}
 
 
@@ -35,6 +39,18 @@ def amplitude(samples: tuple[int, ...], hertz: float) -> float:
 def tones(samples: tuple[int, ...]) -> set[str]:
     """Whose tones are in the samples."""
     return {name for hertz, name in TONES.items() if amplitude(samples, hertz) > LOUD}
+
+
+def counted(samples: tuple[int, ...]) -> list[int]:
+    """What is heard of a count: the hertz, in the order in which they are heard."""
+    step = RATE // 20
+    found: list[int] = []
+    for at in range(0, len(samples) - step + 1, step):
+        loud = [
+            hertz for hertz in COUNT if amplitude(samples[at : at + step], hertz) > LOUD and hertz not in found[-1:]
+        ]
+        found += loud
+    return found
 
 
 def loudness(samples: tuple[int, ...]) -> float:
@@ -68,6 +84,12 @@ class Ear:
         with self.file.open("rb") as file:
             file.seek(begin)
             return unpacked(file.read(wanted))
+
+    def since(self, begin: int) -> tuple[int, ...]:
+        """What was heard since the file had this size."""
+        with self.file.open("rb") as file:
+            file.seek(max(HEADER, begin + begin % 2))
+            return unpacked(file.read())
 
     def hears(self, *names: str) -> None:
         """Wait until exactly these tones are heard."""

@@ -13,6 +13,8 @@ from stasis_dialer.lab.fates import Fate, number
 from stasis_dialer.lab.world import Lab
 from tests.e2e.audio import (
     AGENT,
+    COUNT,
+    COUNTS,
     CUSTOMER,
     HEADER,
     RATE,
@@ -20,6 +22,7 @@ from tests.e2e.audio import (
     TARGET,
     Ear,
     amplitude,
+    counted,
     recorded,
     tones,
     unpacked,
@@ -29,6 +32,7 @@ from tests.e2e.support import Dialer, Stage, wait_for
 PHONE, BOSS, NOBODY = "1001", "1009", "1008"
 CALLED, NEXT = number(Fate.HUMAN, serial=901), number(Fate.HUMAN, serial=902)
 TARGET_NUMBER = number(Fate.HUMAN, serial=903)
+WHO_COUNT = [number(Fate.HUMAN, serial=serial) for serial in range(904, 910)]
 BEEP, BEEP_LOUD = 710, 1500.0
 """Hertz of Asterisk's sound `beep`, and its least amplitude: half of what it has."""
 ROLE = {"supervisors": [BOSS]}
@@ -116,8 +120,10 @@ def ears(empty_pbx: Lab, tmp_path: Path) -> Iterator[tuple[Ear, Ear, Ear]]:
     carrier.hums(CALLED, CUSTOMER, customer.path)
     carrier.hums(TARGET_NUMBER, TARGET)
     carrier.hums(NEXT, TARGET)
+    for dialled in WHO_COUNT:
+        carrier.hums(dialled, COUNTS)
     yield agent, customer, boss
-    for dialled in (CALLED, NEXT, TARGET_NUMBER):
+    for dialled in (CALLED, NEXT, TARGET_NUMBER, *WHO_COUNT):
         carrier.hums(dialled, None)
 
 
@@ -214,6 +220,23 @@ def test_given_the_next_customer_then_the_supervisor_hears_them_too(begin: Calla
     scene.boss.hears("agent", "target")
     scene.agent.hears("target", "supervisor")
     wait_for(lambda: ("whisper", after["call_id"]) in scene.audit(), "the audit trail")
+
+
+def test_given_many_customers_then_the_supervisor_hears_each_of_them_from_the_first_word(
+    begin: Callable[..., Scene],
+) -> None:
+    """One after the other on one leg of the agent's: what has listened to the last one may be deaf to the next one."""
+    scene = begin()
+    scene.supervises("listen")
+    for dialled in WHO_COUNT:
+        scene.stage.customers_hang_up()
+        scene.dialer.wait_agent(PHONE, "available")
+        scene.boss.hears("agent")
+        before = scene.boss.size()
+        scene.stage.ledger.add_leads(scene.campaign, [dialled])
+        scene.dialer.wait_agent(PHONE, "on_call")
+        scene.boss.hears("agent", "target")
+        assert counted(scene.boss.since(before)) == list(COUNT)
 
 
 def test_given_a_hold_and_a_consultation_then_the_supervisor_follows_the_agent(begin: Callable[..., Scene]) -> None:

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.agent import Agent
+from stasis_dialer.core.agent import NO_MANNERS, Agent, Manners
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.lead_options import Law, LawPack, Retry
@@ -66,7 +66,13 @@ def number(n: int) -> str:
 class Floor:
     """Campaigns, leads, agents and calls; `placed` and `ended` tell what happened to the calls."""
 
-    def __init__(self, *trunks: Trunk, before: Floor | None = None, is_announced: bool = False) -> None:
+    def __init__(
+        self,
+        *trunks: Trunk,
+        before: Floor | None = None,
+        is_announced: bool = False,
+        manners: Manners = NO_MANNERS,
+    ) -> None:
         """`before`: the floor of the process that was killed; its database and its telephones are there still."""
         app = APP
         self.clock = VirtualClock()
@@ -102,6 +108,7 @@ class Floor:
             self._wake,
             self._agent_changed,
             self.keypads,
+            manners,
         )
         self.keypads.watch(self.desk.find)
         self.recorder = Recorder(self.dispatcher, self.clock, self.ids, Metrics())
@@ -286,11 +293,11 @@ class Floor:
         self._wake()
 
 
-def on_the_floor(story: Callable[[Floor], Awaitable[None]], *trunks: Trunk, is_announced: bool = False) -> None:
+def on_the_floor(story: Callable[[Floor], Awaitable[None]], *trunks: Trunk, **manner: Any) -> None:
     """Play a story in virtual time, and take the floor down."""
 
     async def play() -> None:
-        floor = Floor(*trunks, is_announced=is_announced)
+        floor = Floor(*trunks, **manner)
         try:
             await story(floor)
             assert floor.dispatcher.broken == 0

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.agent import Agent
+from stasis_dialer.core.agent import NO_MANNERS, Agent, Manners
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.messages import SupervisionMode
 from stasis_dialer.core.model import AgentState
 from stasis_dialer.core.options import Transfer
 from stasis_dialer.core.supervision import SupervisionState
+from stasis_dialer.engine.supervision import TONE_SECONDS
 from stasis_dialer.errors import NotSupervisor, Refused
 from tests.engine.floor import Floor, on_the_floor
 from tests.engine.test_service import APP, FakeAsterisk, Stage
@@ -28,7 +29,12 @@ TO = "+5511912345678"
 
 
 def while_they_talk(
-    story: Callable[[Floor, Call], Awaitable[None]], leads: int = 1, *, is_announced: bool = False, **settings: Any
+    story: Callable[[Floor, Call], Awaitable[None]],
+    leads: int = 1,
+    *,
+    is_announced: bool = False,
+    manners: Manners = NO_MANNERS,
+    **settings: Any,
 ) -> None:
     """Agent 1001 talks with a customer who stays; whatever the supervisor does, they go on."""
 
@@ -48,7 +54,7 @@ def while_they_talk(
         assert not [leg for leg in floor.board.channels if "-u-" in leg or "-e-" in leg]
         assert not [bridge for bridge in floor.board.bridges if "-w-" in bridge]
 
-    on_the_floor(play, is_announced=is_announced)
+    on_the_floor(play, is_announced=is_announced, manners=manners)
 
 
 def agent(floor: Floor) -> Agent:
@@ -128,6 +134,31 @@ def test_given_the_next_customer_then_the_supervisor_hears_them_by_an_ear_of_the
         assert [row[3] for row in audited(floor)] == [call.call_id, after.call_id]
 
     while_they_talk(story, leads=2)
+
+
+@pytest.mark.parametrize(
+    ("is_end_heard", "latest"), [(True, 0.2), (False, TONE_SECONDS + 0.5)], ids=["its end", "not its end"]
+)
+def test_given_a_tone_for_the_agent_then_the_ear_comes_after_it(is_end_heard: bool, latest: float) -> None:
+    """What has listened to the tone is often deaf to the customer."""
+
+    async def story(floor: Floor, call: Call) -> None:
+        await supervised(floor)
+        phone = floor.board.channels[str(agent(floor).leg_id)]
+        await eventually(lambda: not phone.playing, "the first tone to be over")
+        floor.board.end(call.leg_id, 16)
+        await eventually(lambda: agent(floor).state is AgentState.ON_CALL and phone.playing, "the next customer")
+        await asyncio.sleep(0.5)
+        assert (ears(floor), state(floor)) == ([], SupervisionState.WAITING)
+        if is_end_heard:
+            await eventually(lambda: not phone.playing, "the tone to be over")
+        else:
+            phone.playing = ""
+        await asyncio.sleep(latest)
+        (ear,) = ears(floor)
+        assert (ear.listens_to, state(floor)) == (phone.id, SupervisionState.ON)
+
+    while_they_talk(story, leads=2, manners=Manners(join_tone="sound:beep"))
 
 
 def test_given_a_consultation_then_it_is_another_conversation_and_so_is_the_return() -> None:

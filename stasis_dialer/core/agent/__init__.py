@@ -101,7 +101,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.Ringing: _ignored,
     m.EarlyMedia: _ignored,
     m.DigitPressed: _key_pressed,
-    m.MessageEnded: _ignored,
+    m.MessageEnded: leg.tone_over,
 }
 
 __all__ = [

@@ -28,9 +28,9 @@ def assign(agent: Agent, event: m.Assigned, create: m.CreateLeg | None, now: flo
         _expect_available(agent, event)
     taken = _taken(agent, event)
     if agent.leg_id is not None and agent.bridge_id is not None:
-        reserved = enter(evolve(taken, deadline=now + taken.reserved_seconds), S.RESERVED, now)
+        reserved, played = tone(enter(evolve(taken, deadline=now + taken.reserved_seconds), S.RESERVED, now))
         ready = m.AgentReady(agent.extension, agent.leg_id, agent.bridge_id)
-        return with_music(agent, (reserved, (m.TellCall(event.call_id, ready), *tone(reserved), m.Save())))
+        return with_music(agent, (reserved, (m.TellCall(event.call_id, ready), *played, m.Save())))
     assert create is not None
     ringing = evolve(taken, leg_id=event.leg_id, bridge_id=event.bridge_id, deadline=now + CREATE_SECONDS)
     commands = (

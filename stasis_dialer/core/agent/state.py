@@ -98,6 +98,8 @@ class Agent:
     manners: Manners = NO_MANNERS
     is_seated: bool = False
     """Whether the always-on leg has been in its bridge."""
+    hears_tone: bool = False
+    """Whether the leg is being played the tone that tells of a customer."""
     falls: tuple[float, ...] = ()
     """When the always-on leg fell, of late."""
     call_back_until: float | None = None
@@ -212,11 +214,11 @@ def with_music(before: Agent, step: Step) -> Step:
     return after, (m.StopMusic(after.leg_id), *commands)
 
 
-def tone(agent: Agent) -> tuple[m.Command, ...]:
+def tone(agent: Agent) -> Step:
     """What the agent hears when a customer comes."""
     if agent.manners.join_tone is None or agent.leg_id is None:
-        return ()
-    return (m.PlayMessage(agent.leg_id, agent.manners.join_tone),)
+        return agent, ()
+    return evolve(agent, hears_tone=True), (m.PlayMessage(agent.leg_id, agent.manners.join_tone),)
 
 
 def tell_lost(agent: Agent) -> tuple[m.Command, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from stasis_dialer.core import agent as agent_machine
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import CREATE_SECONDS, Manners
@@ -42,6 +44,14 @@ def test_given_music_when_a_customer_comes_and_goes_then_it_stops_first_and_come
     story.hears(m.CustomerJoined("c1"), m.CustomerGone("c1"), at=20.0)
     assert m.StartMusic("a1") not in story.last
     assert m.StartMusic("a1") in story.reaches_the_deadline().last
+
+
+@pytest.mark.parametrize("end", [m.MessageEnded(), m.LegGone(16)])
+def test_given_a_tone_then_the_agent_hears_it_until_it_ends(end: m.Event) -> None:
+    assert not sitting(MUSIC).agent.hears_tone
+    for story in (sitting(MUSIC).is_assigned(), sitting(MUSIC, ON_DEMAND).is_assigned().picks_up()):
+        assert story.agent.hears_tone
+        assert not story.hears(end).agent.hears_tone
 
 
 def test_given_music_when_paused_then_it_is_silent() -> None:
