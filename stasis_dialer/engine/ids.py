@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import zlib
 from typing import Final
 
 CALL: Final = "c"
@@ -45,6 +46,14 @@ class Ids:
         """A new id; at most 64 characters for an application's name of up to 40."""
         return f"{self._app}-{kind}-{_base36(time.time_ns() // 1_000_000)}-{secrets.token_hex(6)}"
 
+    def on_trunk(self, kind: str, trunk: str) -> str:
+        """The new id of a channel on this trunk: after a restart it tells which one. A trunk's name may be any text."""
+        return f"{self.new(kind)}-{_tag(trunk)}"
+
+    def is_on_trunk(self, id_: str, trunk: str) -> bool:
+        """Whether the id was made for a channel on this trunk."""
+        return id_.endswith(f"-{_tag(trunk)}")
+
     def again(self, call_id: str) -> str:
         """The channel of an attempt's second try: as long as the attempt's id, and told from it after a restart."""
         rest = call_id.removeprefix(f"{self._app}-{CALL}-")
@@ -63,6 +72,10 @@ class Ids:
         """Whether an id was made by this application."""
         head, _, rest = id_.partition(f"{self._app}-")
         return not head and rest[1:2] == "-"
+
+
+def _tag(name: str) -> str:
+    return f"{zlib.crc32(name.encode()):08x}"
 
 
 def _base36(number: int) -> str:

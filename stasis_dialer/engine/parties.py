@@ -175,6 +175,11 @@ class Parties(Bystander):
         """A transfer that was under way when the dialer ended."""
         if transfer.agent is not None:
             self._desk.keep(transfer.call_id, transfer.transfer_id)
+        leg_id = transfer.leg_id or ""
+        trunk = next((name for name in self._trunks.names() if self._ids.is_on_trunk(leg_id, name)), None)
+        if trunk is not None:
+            self._trunk_of[transfer.transfer_id] = trunk
+            self._trunks.occupy(trunk)
         self._live(transfer, commands)
 
     def tell(self, transfer_id: str, event: m.Event) -> None:
@@ -281,7 +286,8 @@ class Parties(Bystander):
         gate = self._trunks.pick(campaign)
         if gate is None:
             raise Refused(f"no trunk has room: campaign={campaign.name}")
-        endpoint, leg_id = dial_endpoint(gate.trunk, wanted.value), self._ids.new(TARGET_LEG)
+        endpoint = dial_endpoint(gate.trunk, wanted.value)
+        leg_id = self._ids.on_trunk(TARGET_LEG, gate.trunk.name)
         gate.take()
         self._trunks.placed(gate.trunk.name)
         create = m.CreateLeg(leg_id, endpoint, leg_variables(leg_id, campaign, gate.trunk))

@@ -207,6 +207,10 @@ class Trunks:
         gate = self._gates.get(name or "")
         return gate.trunk if gate else None
 
+    def names(self) -> list[str]:
+        """The names of the trunks."""
+        return list(self._gates)
+
     def numbers(self) -> list[str]:
         """The numbers that the trunks show by themselves."""
         return [gate.trunk.caller_id for gate in self._gates.values() if gate.trunk.caller_id]

@@ -240,6 +240,7 @@ def restarted(
         assert floor.board.crowds == []
         assert following.calls.all() == []
         assert following.parties.transfers() == []
+        assert following.trunks.in_use() == {"carrier": 0}
         assert set(floor.board.channels) == {a.leg_id for a in following.desk.agents()}
         assert floor.board.bridges == {a.bridge_id for a in following.desk.agents()}
         assert following.dispatcher.broken == 0
@@ -267,6 +268,7 @@ def test_given_customer_and_target_talk_when_the_dialer_restarts_then_they_go_on
         assert together(floor, call.leg_id, target_leg(floor))
         assert (call.state, call.partner) == (CallState.BRIDGED, "partner")
         assert agent(floor).state is AgentState.AVAILABLE
+        assert floor.trunks.in_use() == {"carrier": 2}
 
     restarted(before, after)
 
@@ -279,6 +281,7 @@ def test_given_a_conference_when_the_dialer_restarts_then_all_three_go_on_and_th
 
     async def after(floor: Floor, call: Call) -> None:
         assert together(floor, call.leg_id, target_leg(floor), agent(floor).leg_id)
+        assert floor.trunks.in_use() == {"carrier": 2}
         floor.parties.complete("1001")
         await asyncio.sleep(1.0)
         assert together(floor, call.leg_id, target_leg(floor))
@@ -295,6 +298,7 @@ def test_given_a_consultation_when_the_dialer_restarts_then_it_goes_on() -> None
     async def after(floor: Floor, call: Call) -> None:
         assert together(floor, agent(floor).leg_id, target_leg(floor))
         assert floor.parties.state_of(call.call_id) == TransferState.CONSULTING
+        assert floor.trunks.in_use() == {"carrier": 2}
         floor.parties.complete("1001")
         await asyncio.sleep(1.0)
         assert together(floor, call.leg_id, target_leg(floor))
@@ -310,6 +314,7 @@ def test_given_a_target_that_rings_when_the_dialer_restarts_then_it_is_hung_up_a
     async def after(floor: Floor, call: Call) -> None:
         assert together(floor, call.leg_id, agent(floor).leg_id)
         assert not [c for c in floor.board.channels.values() if c.endpoint == TARGET]
+        assert floor.trunks.in_use() == {"carrier": 1}
 
     restarted(before, after)
 

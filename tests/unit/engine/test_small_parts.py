@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from stasis_dialer.core.model import Campaign, CampaignStatus, LineStatus, Trunk
 from stasis_dialer.engine.calls import leg_variables
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
-from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, CALL, SESSION, Ids
+from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, CALL, SESSION, TARGET_LEG, Ids
 from stasis_dialer.engine.panel import read_endpoints, status_of
 from stasis_dialer.engine.recovery import Seen, is_in_app
 
@@ -32,6 +33,16 @@ def test_ids_are_never_the_same_and_known_as_ours() -> None:
 
 def test_given_the_longest_name_of_an_application_then_ids_fit_the_database() -> None:
     assert len(Ids("a" * 40).new(CALL)) <= 64
+
+
+def test_given_a_channel_on_a_trunk_then_its_id_tells_which_whatever_the_trunks_name_is() -> None:
+    ids, names = Ids("stasis_dialer"), ("carrier", "Opção 2 / São Paulo", "x" * 64)
+    for trunk in names:
+        made = ids.on_trunk(TARGET_LEG, trunk)
+        assert ids.kind(made) == TARGET_LEG
+        assert [name for name in names if ids.is_on_trunk(made, name)] == [trunk]
+        assert set(made) <= set(string.ascii_letters + string.digits + "_.-")
+    assert not any(ids.is_on_trunk(ids.new(TARGET_LEG), name) for name in names)
 
 
 def test_an_attempts_second_channel_is_ours_as_long_and_always_the_same() -> None:
