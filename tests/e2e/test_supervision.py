@@ -425,7 +425,7 @@ def test_given_the_dialer_stops_then_the_supervisor_is_let_go_and_the_pair_talks
 def test_given_music_for_an_agent_who_waits_then_a_whisper_is_heard_in_it(
     stage: Stage, ears: tuple[Ear, Ear, Ear]
 ) -> None:
-    """A whisper needs something to go with: to an agent who waits in silence nothing is sent."""
+    """Up to Asterisk 22.10 a whisper needs something to go with: to an agent who waits in silence nothing is sent."""
     dialer = stage.dialer(agents={**ROLE, "waiting": "music"}).start()
     stage.wait_phones()
     dialer.log_in(PHONE, campaign=stage.ledger.campaign())
