@@ -439,12 +439,12 @@ class SupervisionMode(StrEnum):
 class AgentAt(Event):
     """To a supervision: the agent's leg that is up, or None, and with whom it is (`turn`; empty: with nobody).
 
-    `hears_tone`: the agent is being told of a customer.
+    `hears_sound`: the leg is played a tone or another sound of ours.
     """
 
     leg_id: str | None
     turn: str
-    hears_tone: bool = False
+    hears_sound: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 The supervisor's leg is in a bridge of its own; an ear on the agent's leg (`core.ear`) joins it there. So the supervisor
 follows the agent over customers, holds and transfers, and the calls know nothing of it. With each conversation of the
 agent, and with each mode, the ear is made anew: what has listened to one sender on a leg is often deaf to the next one
-(see `engine.recorder`). A tone that the agent is played is a sender too, so that there is no ear meanwhile. Guarantees
+(see `engine.recorder`). A sound that the agent is played is a sender too, so that there is no ear meanwhile. Guarantees
 that nobody is heard before what is to be announced was announced, that refused ears end the supervision and never a
 call, and one `EndSupervision`, after the supervisor's leg and the last ear.
 """
@@ -100,8 +100,8 @@ class Supervision:
     """The agent's leg that is up."""
     turn: str = ""
     """With whom the agent's leg is, or was last."""
-    hears_tone: bool = False
-    """Whether the agent is being told of a customer."""
+    hears_sound: bool = False
+    """Whether the agent's leg is played a sound of ours."""
     ear: EarFor | None = None
     ears: int = 0
     """How many there were."""
@@ -215,7 +215,7 @@ def _agent_at(supervision: Supervision, event: m.Event, now: float) -> Step:
         supervision,
         target=event.leg_id,
         turn=event.turn or ("" if fresh else supervision.turn),
-        hears_tone=event.hears_tone,
+        hears_sound=event.hears_sound,
         failures=0 if fresh else supervision.failures,
     )
     return _settle(known, now)
@@ -238,7 +238,7 @@ def _settle(supervision: Supervision, now: float) -> Step:
         if _fits(supervision, ear) or ear.is_closing:
             return supervision, ()
         return _shut(evolve(supervision, state=S.WAITING, deadline=None), ear)
-    if supervision.target is None or supervision.hears_tone or supervision.deadline is not None:
+    if supervision.target is None or supervision.hears_sound or supervision.deadline is not None:
         return evolve(supervision, state=S.WAITING), ()
     return _open(supervision, supervision.target)
 
@@ -259,7 +259,7 @@ def _to_announce(supervision: Supervision) -> tuple[SupervisionMode, str]:
 
 
 def _fits(supervision: Supervision, ear: EarFor) -> bool:
-    if supervision.hears_tone:
+    if supervision.hears_sound:
         return False
     return (ear.target, ear.turn, ear.mode) == (supervision.target, supervision.turn, supervision.mode)
 

@@ -343,8 +343,9 @@ class Desk:
     def say(self, extension: str, media: str) -> None:
         """Play something short to an agent whose leg is up; nobody else hears it."""
         actor = self._by_extension.get(extension)
-        if actor is not None and actor.machine.leg_id is not None and actor.machine.is_leg_up:
-            self._dispatcher.apply(actor, actor.machine, (m.PlayMessage(actor.machine.leg_id, media),))
+        if actor is not None:
+            self._dispatcher.apply(actor, *agent_machine.say(actor.machine, media, self._clock.now()))
+            self._tell_changed(actor.machine)
 
     def log_all_out(self) -> int:
         """Everybody goes home; answers how many."""

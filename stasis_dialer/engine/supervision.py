@@ -39,10 +39,10 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 0.25
 """How often supervisions look where their agents are, beside each change that the desk tells at once: a consultation
 begins and ends without one."""
-TONE_SECONDS: Final = 5.0
-"""The longest tone that tells of a customer, should its end not be heard of."""
-TONE_LOOK_SECONDS: Final = 0.05
-"""How often it is looked whether such a tone is over. Measured on Asterisk 22.10.1, 2026-11, with customers who speak
+SOUND_SECONDS: Final = 5.0
+"""The longest tone or other sound for an agent, should its end not be heard of."""
+SOUND_LOOK_SECONDS: Final = 0.05
+"""How often it is looked whether such a sound is over. Measured on Asterisk 22.10.1, 2026-11, with customers who speak
 half a second after they were joined: ears made during the tone heard nothing of 3 in 10, those kept from the last
 customer of 5 in 7, and of 3 in 7 without a tone; ears made after the tone, or at the joining where there is none, heard
 each of 48."""
@@ -200,8 +200,8 @@ class Supervisions:
         for actor in list(self._all.values()):
             self._look_at(actor)
         if self._all:
-            is_tone_heard = any(supervision.hears_tone for supervision in self.all())
-            delay = TONE_LOOK_SECONDS if is_tone_heard else LOOK_SECONDS
+            is_sound_heard = any(supervision.hears_sound for supervision in self.all())
+            delay = SOUND_LOOK_SECONDS if is_sound_heard else LOOK_SECONDS
             self._timer = asyncio.get_running_loop().call_later(delay, self._look)
 
     def _look_at(self, actor: Actor[Supervision]) -> None:
@@ -214,10 +214,10 @@ class Supervisions:
             self._dispatcher.post(actor, m.SupervisionUnwanted("the supervisor logged in as an agent"))
             return
         leg_id, turn = agent.leg_id if agent.is_leg_up else None, self._turn(agent)
-        hears_tone = agent.hears_tone and self._clock.now() - agent.since < TONE_SECONDS
-        known = (supervision.target, supervision.hears_tone)
-        if (leg_id, hears_tone) != known or (turn and turn != supervision.turn):
-            self._dispatcher.post(actor, m.AgentAt(leg_id, turn, hears_tone))
+        hears_sound = agent.sound_since is not None and self._clock.now() - agent.sound_since < SOUND_SECONDS
+        known = (supervision.target, supervision.hears_sound)
+        if (leg_id, hears_sound) != known or (turn and turn != supervision.turn):
+            self._dispatcher.post(actor, m.AgentAt(leg_id, turn, hears_sound))
 
     def _turn(self, agent: Agent) -> str:
         """With whom the agent's leg is; empty: with nobody."""

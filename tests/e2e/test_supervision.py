@@ -35,6 +35,8 @@ TARGET_NUMBER = number(Fate.HUMAN, serial=903)
 WHO_COUNT = [number(Fate.HUMAN, serial=serial) for serial in range(904, 910)]
 BEEP, BEEP_LOUD = 710, 1500.0
 """Hertz of Asterisk's sound `beep`, and its least amplitude: half of what it has."""
+NOTHING_TO_CANCEL = "*47"
+"""A code that is refused, with a sound, to an agent who transfers nothing."""
 ROLE = {"supervisors": [BOSS]}
 
 
@@ -237,6 +239,22 @@ def test_given_many_customers_then_the_supervisor_hears_each_of_them_from_the_fi
         scene.dialer.wait_agent(PHONE, "on_call")
         scene.boss.hears("agent", "target")
         assert counted(scene.boss.since(before)) == list(COUNT)
+
+
+def test_given_a_sound_for_the_agent_then_the_supervisor_hears_the_customer_after_it_too(
+    begin: Callable[..., Scene],
+) -> None:
+    """The tone of the agent's telephone ends with the first key."""
+    scene = begin()
+    scene.supervises("listen")
+    scene.all_hear("listen")
+    for _ in range(4):
+        refused = scene.dialer.log.count("feature-refused")
+        scene.stage.lab.phone(PHONE).send_dtmf(NOTHING_TO_CANCEL)
+        wait_for(lambda before=refused: scene.dialer.log.count("feature-refused") > before, "the code to be refused")
+        for _ in range(2):
+            scene.boss.samples()  # the file is written in blocks of two seconds, of which these are from before
+        scene.boss.hears("customer")
 
 
 def test_given_a_hold_and_a_consultation_then_the_supervisor_follows_the_agent(begin: Callable[..., Scene]) -> None:

@@ -15,7 +15,7 @@ from stasis_dialer.core.messages import SupervisionMode
 from stasis_dialer.core.model import AgentState
 from stasis_dialer.core.options import Transfer
 from stasis_dialer.core.supervision import SupervisionState
-from stasis_dialer.engine.supervision import TONE_SECONDS
+from stasis_dialer.engine.supervision import SOUND_SECONDS
 from stasis_dialer.errors import NotSupervisor, Refused
 from tests.engine.floor import Floor, on_the_floor
 from tests.engine.test_service import APP, FakeAsterisk, Stage
@@ -137,7 +137,7 @@ def test_given_the_next_customer_then_the_supervisor_hears_them_by_an_ear_of_the
 
 
 @pytest.mark.parametrize(
-    ("is_end_heard", "latest"), [(True, 0.2), (False, TONE_SECONDS + 0.5)], ids=["its end", "not its end"]
+    ("is_end_heard", "latest"), [(True, 0.2), (False, SOUND_SECONDS + 0.5)], ids=["its end", "not its end"]
 )
 def test_given_a_tone_for_the_agent_then_the_ear_comes_after_it(is_end_heard: bool, latest: float) -> None:
     """What has listened to the tone is often deaf to the customer."""
@@ -159,6 +159,22 @@ def test_given_a_tone_for_the_agent_then_the_ear_comes_after_it(is_end_heard: bo
         assert (ear.listens_to, state(floor)) == (phone.id, SupervisionState.ON)
 
     while_they_talk(story, leads=2, manners=Manners(join_tone="sound:beep"))
+
+
+def test_given_a_sound_for_the_agent_in_a_conversation_then_another_ear_comes_after_it() -> None:
+    async def story(floor: Floor, call: Call) -> None:
+        await supervised(floor)
+        phone = floor.board.channels[str(agent(floor).leg_id)]
+        floor.desk.say("1001", "sound:beeperr")
+        await asyncio.sleep(1.0)
+        assert (bool(phone.playing), ears(floor)) == (True, [])
+        await eventually(lambda: not phone.playing, "the sound to be over")
+        await asyncio.sleep(0.2)
+        (ear,) = ears(floor)
+        assert (ear.listens_to, state(floor)) == (phone.id, SupervisionState.ON)
+        assert [row[2] for row in audited(floor)] == ["supervision-listen"]
+
+    while_they_talk(story)
 
 
 def test_given_a_consultation_then_it_is_another_conversation_and_so_is_the_return() -> None:

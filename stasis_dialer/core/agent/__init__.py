@@ -27,6 +27,7 @@ from stasis_dialer.core.agent.state import (
     Manners,
     S,
     Step,
+    say,
     tell_lost,
     with_music,
 )
@@ -101,7 +102,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.Ringing: _ignored,
     m.EarlyMedia: _ignored,
     m.DigitPressed: _key_pressed,
-    m.MessageEnded: leg.tone_over,
+    m.MessageEnded: leg.sound_over,
 }
 
 __all__ = [
@@ -122,6 +123,7 @@ __all__ = [
     "call_phone",
     "found_again",
     "phone_called",
+    "say",
     "show",
     "sit_down",
 ]

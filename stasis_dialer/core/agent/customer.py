@@ -28,7 +28,7 @@ def assign(agent: Agent, event: m.Assigned, create: m.CreateLeg | None, now: flo
         _expect_available(agent, event)
     taken = _taken(agent, event)
     if agent.leg_id is not None and agent.bridge_id is not None:
-        reserved, played = tone(enter(evolve(taken, deadline=now + taken.reserved_seconds), S.RESERVED, now))
+        reserved, played = tone(enter(evolve(taken, deadline=now + taken.reserved_seconds), S.RESERVED, now), now)
         ready = m.AgentReady(agent.extension, agent.leg_id, agent.bridge_id)
         return with_music(agent, (reserved, (m.TellCall(event.call_id, ready), *played, m.Save())))
     assert create is not None

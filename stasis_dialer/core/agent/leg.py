@@ -56,13 +56,13 @@ def joined(agent: Agent, event: m.Event, now: float) -> Step:
         seated = evolve(agent, is_leg_up=True, is_seated=True, call_back_until=None, free_since=now)
         return settle(seated, now)
     up = evolve(agent, is_leg_up=True, deadline=now + agent.reserved_seconds)
-    reserved, played = tone(enter(up, S.RESERVED, now))
+    reserved, played = tone(enter(up, S.RESERVED, now), now)
     ready = m.AgentReady(agent.extension, agent.leg_id, event.bridge_id)
     return reserved, (m.TellCall(agent.call_id, ready), *played, m.Save())
 
 
-def tone_over(agent: Agent, event: m.Event, now: float) -> Step:
-    return evolve(agent, hears_tone=False), ()
+def sound_over(agent: Agent, event: m.Event, now: float) -> Step:
+    return evolve(agent, sound_since=None), ()
 
 
 def failed(agent: Agent, event: m.Event, now: float) -> Step:
@@ -88,7 +88,7 @@ def failed(agent: Agent, event: m.Event, now: float) -> Step:
 def gone(agent: Agent, event: m.Event, now: float) -> Step:
     told = tell_lost(agent)
     destroy = (m.DestroyBridge(agent.bridge_id),) if agent.bridge_id else ()
-    bare = evolve(agent, leg_id=None, bridge_id=None, is_leg_dialled=False, is_leg_up=False, hears_tone=False)
+    bare = evolve(agent, leg_id=None, bridge_id=None, is_leg_dialled=False, is_leg_up=False, sound_since=None)
     if _may_call_back(agent, now):
         waiting, commands = _wait_for_phone(bare, now)
         return waiting, (*told, *destroy, *commands)

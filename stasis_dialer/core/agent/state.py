@@ -98,8 +98,8 @@ class Agent:
     manners: Manners = NO_MANNERS
     is_seated: bool = False
     """Whether the always-on leg has been in its bridge."""
-    hears_tone: bool = False
-    """Whether the leg is being played the tone that tells of a customer."""
+    sound_since: float | None = None
+    """Since when the leg is played a tone or another sound of ours; None: it is not."""
     falls: tuple[float, ...] = ()
     """When the always-on leg fell, of late."""
     call_back_until: float | None = None
@@ -214,11 +214,16 @@ def with_music(before: Agent, step: Step) -> Step:
     return after, (m.StopMusic(after.leg_id), *commands)
 
 
-def tone(agent: Agent) -> Step:
+def tone(agent: Agent, now: float) -> Step:
     """What the agent hears when a customer comes."""
-    if agent.manners.join_tone is None or agent.leg_id is None:
+    return say(agent, agent.manners.join_tone, now)
+
+
+def say(agent: Agent, media: str | None, now: float) -> Step:
+    """Play something short to an agent; nobody else hears it."""
+    if media is None or agent.leg_id is None or not agent.is_leg_up:
         return agent, ()
-    return evolve(agent, hears_tone=True), (m.PlayMessage(agent.leg_id, agent.manners.join_tone),)
+    return evolve(agent, sound_since=now), (m.PlayMessage(agent.leg_id, media),)
 
 
 def tell_lost(agent: Agent) -> tuple[m.Command, ...]:

@@ -48,10 +48,10 @@ def test_given_music_when_a_customer_comes_and_goes_then_it_stops_first_and_come
 
 @pytest.mark.parametrize("end", [m.MessageEnded(), m.LegGone(16)])
 def test_given_a_tone_then_the_agent_hears_it_until_it_ends(end: m.Event) -> None:
-    assert not sitting(MUSIC).agent.hears_tone
+    assert sitting(MUSIC).agent.sound_since is None
     for story in (sitting(MUSIC).is_assigned(), sitting(MUSIC, ON_DEMAND).is_assigned().picks_up()):
-        assert story.agent.hears_tone
-        assert not story.hears(end).agent.hears_tone
+        assert story.agent.sound_since is not None
+        assert story.hears(end).agent.sound_since is None
 
 
 def test_given_music_when_paused_then_it_is_silent() -> None:

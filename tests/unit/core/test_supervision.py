@@ -139,9 +139,9 @@ def test_given_the_next_customer_then_an_ear_of_its_own_is_opened_and_noted() ->
 
 
 def test_given_a_tone_for_the_agent_then_no_ear_hears_it_and_the_next_one_is_the_customers() -> None:
-    story = on().hears(m.AgentAt("a1", "", hears_tone=True))
+    story = on().hears(m.AgentAt("a1", "", hears_sound=True))
     assert story.last == (m.CloseEar(1),)
-    story.changes().hears(m.AgentAt("a1", "c2", hears_tone=True), m.ModeAsked(WHISPER))
+    story.changes().hears(m.AgentAt("a1", "c2", hears_sound=True), m.ModeAsked(WHISPER))
     assert story.count(m.OpenEar) == 1
     assert story.hears(m.AgentAt("a1", "c2")).last == (m.OpenEar(2, "a1", "out"),)
 
