@@ -55,7 +55,7 @@ from stasis_dialer.engine.recovery import Recovery
 from stasis_dialer.engine.retention import Retention
 from stasis_dialer.engine.stores import Stores
 from stasis_dialer.engine.supervision import Supervisions
-from stasis_dialer.engine.translate import UNHEARD, translate
+from stasis_dialer.engine.translate import UNHEARD, moved_by_telephone, translate
 from stasis_dialer.engine.trunks import Trunks
 from stasis_dialer.engine.webhooks import Hook, Webhooks
 from stasis_dialer.errors import DatabaseUnavailable, DialerError
@@ -407,6 +407,7 @@ class Service:
             return
         heard = translate(event)
         if heard is None:
+            self._look_for_moves(event)
             return
         leg_id, message = heard
         if self._dispatcher.post_to_leg(leg_id, message):
@@ -423,6 +424,17 @@ class Service:
             self._entries.played(leg_id)
         elif isinstance(event, ChannelDestroyed):
             self._entries.gone(leg_id)
+
+    def _look_for_moves(self, event: Any) -> None:
+        """A leg that somebody else's transfer took out of its bridge ends: whoever was with it is looked after then.
+
+        Of its end nothing is heard: Asterisk has put another channel into its place (measured on 22.10.1).
+        """
+        leg_id = moved_by_telephone(event)
+        if leg_id is not None and leg_id in self._dispatcher.known_legs():
+            log.error("leg-moved-by-telephone", leg=leg_id, hint="allow_transfer = no in pjsip.conf")
+            self._soon(lambda: self._client.channels.hangup(channelId=leg_id))
+            self._leg_gone(leg_id)
 
     def _leg_gone(self, leg_id: str) -> None:
         """A channel was found gone: nobody will tell of its end."""

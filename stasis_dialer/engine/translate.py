@@ -38,6 +38,16 @@ def read_verdict(status: str, cause: str) -> m.Detected | None:
     return None if result is None else m.Detected(result, cause)
 
 
+def moved_by_telephone(event: Any) -> str | None:
+    """The leg that a telephone's or a carrier's own transfer (REFER) has taken out of its bridge, else None.
+
+    Source: measured on 22.10.1 with `allow_transfer = yes`: the leg stays up in no bridge, the other one alone in its.
+    """
+    if not isinstance(event, MOVES) or event.result != SUCCESS:
+        return None
+    return (event.channel if isinstance(event, events.BridgeBlindTransfer) else event.transferer_first_leg).id
+
+
 def _argument(arguments: Any, number: int) -> str:
     return str(arguments[number]) if len(arguments) > number else ""
 
@@ -131,7 +141,10 @@ READERS: Final[dict[type[Any], Callable[[Any], Heard | None]]] = {
     events.RecordingFailed: _recording_failed,
 }
 
-KEPT: Final = frozenset({"ApplicationReplaced", "RESTResponse"})
-"""What the ARI client itself must hear."""
+SUCCESS: Final = "Success"
+MOVES: Final = (events.BridgeBlindTransfer, events.BridgeAttendedTransfer)
+"""Transfers that we did not make; `moved_by_telephone` reads them."""
+KEPT: Final = frozenset({"ApplicationReplaced", "RESTResponse", *(kind.__name__ for kind in MOVES)})
+"""What the ARI client itself must hear, and what is read beside READERS."""
 UNHEARD: Final = tuple(name for name, kind in events.BY_TYPE.items() if kind not in READERS and name not in KEPT)
 """Event types that Asterisk need not send, because nothing here reads them: 4 of the 12 events of a joined call."""

@@ -26,8 +26,10 @@ EXTRA_MODULES = (
     "app_playtones",
     "app_senddtmf",
     "app_stack",
+    "app_transfer",
     "func_env",
     "func_md5",
+    "res_clioriginate",
 )
 CALLS_LOG = "calls.jsonl"
 STARTED_BY_DEFAULT = "answers"
@@ -123,6 +125,7 @@ def _extensions(site: CarrierSite) -> str:
     phones = "".join(f"exten => p{number},1,Goto(phone,{number},1)\n" for number in site.phones)
     words = {"<PHONES>": phones, "<MIX_DIGIT>": MIX_DIGIT, "<TRUNK>": TRUNK, "<BACKUP>": BACKUP}
     words |= {"<BACKUP_DOMAIN>": BACKUP_DOMAIN, "<CONGESTION>": Fate.CONGESTION}
+    words |= {"<PBX>": f"{site.block.pbx}:{SIP_PORT}"}
     plan = DIALPLAN
     for word, text in words.items():
         plan = plan.replace(word, text)
@@ -300,6 +303,12 @@ exten => echo,1,Echo()
 exten => silence,1,Wait(86400)
  same => n,Hangup(16)
 include => hangs-up
+
+; A phone's own transfer key: REFER within its call, which it goes on with when it is refused.
+[phone-transfers]
+exten => _[*0-9]!,1,Transfer(PJSIP/sip:${EXTEN}@<PBX>)
+ same => n,Set(GLOBAL(PHONE_${PHONE}_TRANSFER)=${TRANSFERSTATUS})
+ same => n,Goto(phone-talks,s,1)
 
 ; A customer who calls in: talks until either side ends.
 [customer-talks]

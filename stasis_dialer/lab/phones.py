@@ -115,17 +115,36 @@ class Phone:
 
         Raises: LabError when the phone is not in a call.
         """
-        talking = [channel for channel in self.channels() if channel["state"] == "Up"]
-        if not talking:
-            raise LabError(f"phone has no answered call to press keys in: phone={self.number}")
         self._carrier.ari.post(
             "channels",
-            {"KEYS": keys, "TARGET": talking[0]["name"]},
+            {"KEYS": keys, "TARGET": self._talking()["name"]},
             endpoint="Local/wait@keys",
             context="keys",
             extension="press",
             priority=1,
         )
+
+    def transfer(self, number: str) -> str:
+        """Press the phone's own transfer key in its answered call; how the PBX took it: `SUCCESS` or `FAILURE`.
+
+        Raises: LabError when the phone is not in a call.
+        """
+        self._tell(TRANSFER="")
+        self._carrier.cli(f"channel redirect {self._talking()['name']} phone-transfers,{number},1")
+        variable = f"PHONE_{self.number}_TRANSFER"
+
+        def answer() -> str:
+            return str(self._carrier.ari.get("asterisk/variable", variable=variable)["value"])
+
+        until(lambda: answer() != "", f"the transfer of phone {self.number} to be answered")
+        return answer()
+
+    def _talking(self) -> dict[str, Any]:
+        """Its answered call. Raises: LabError without one."""
+        talking = [channel for channel in self.channels() if channel["state"] == "Up"]
+        if not talking:
+            raise LabError(f"phone has no answered call: phone={self.number}")
+        return talking[0]
 
     def _tell(self, **settings: str) -> None:
         for name, value in settings.items():

@@ -117,6 +117,23 @@ def test_given_a_customer_on_hold_who_hangs_up_then_the_agent_is_free(begin: Cal
     wait_for(lambda: set(scene.stage.bridges()) == {_home(scene)}, "the bridge of the hold to be gone")
 
 
+# --- by the telephone's own key -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", ["*51", OTHER, TARGET_NUMBER.removeprefix("+")])
+def test_given_the_telephones_own_transfer_key_then_it_is_refused_and_they_talk_on(
+    begin: Callable[..., Scene], to: str
+) -> None:
+    scene = begin()
+    answer = scene.stage.lab.phone(PHONE).transfer(to)
+    scene.is_as_before()
+    row = scene.ends()
+
+    assert answer == "FAILURE"
+    assert (row["disposition"], row["hung_up_by"], row["source_extension"]) == ("answered", "customer", PHONE)
+    assert [call.invite.number for call in scene.stage.lab.carrier.calls()] == [CALLED]
+
+
 # --- to a number ----------------------------------------------------------------------------------------------------
 
 

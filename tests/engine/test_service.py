@@ -466,6 +466,35 @@ async def test_given_an_agent_who_dialled_in_when_the_phone_hangs_up_then_the_ag
     await eventually(lambda: stage.state("1001") is None, "the agent to be logged out")
 
 
+@pytest.mark.parametrize("result", ["Fail", "Invalid", "NotPermitted"])
+async def test_given_a_telephones_own_transfer_fails_then_they_talk_on(stage: Stage, result: str) -> None:
+    await stage.campaign("5")
+    await stage.starts()
+    await stage.agent()
+    await eventually(lambda: stage.states() == {"bridged": 1}, "the customer to be with the agent")
+    for channel in list(stage.ari.channels.values()):
+        stage.ari.send_event(APP, "BridgeBlindTransfer", result=result, channel=stage.ari._channel_json(channel))
+    stage.ari.call_in(APP, "agent-pause", "1002")
+    await eventually(lambda: len(stage.ari.channels) == 2, "the refused entry to be over")
+    assert (stage.states(), stage.state("1001")) == ({"bridged": 1}, "on_call")
+
+
+@pytest.mark.parametrize("kind", ["BridgeBlindTransfer", "BridgeAttendedTransfer"])
+async def test_given_a_telephones_own_transfer_gets_through_then_nobody_is_left_alone(stage: Stage, kind: str) -> None:
+    """A site whose `pjsip.conf` lets telephones transfer: the agent's leg is in no bridge, and its end is not told."""
+    await stage.campaign("5")
+    await stage.starts()
+    await stage.agent()
+    await eventually(lambda: stage.states() == {"bridged": 1}, "the customer to be with the agent")
+    leg = next(channel for channel in stage.ari.channels.values() if "1001" in channel.name)
+    moved = {"channel" if kind == "BridgeBlindTransfer" else "transferer_first_leg": stage.ari._channel_json(leg)}
+    second = {"transferer_second_leg": stage.ari._channel_json(leg)} if kind == "BridgeAttendedTransfer" else {}
+    stage.ari.lose_events("ChannelDestroyed")
+    stage.ari.send_event(APP, kind, result="Success", **moved, **second)
+    await eventually(lambda: stage.states() == {} and stage.state("1001") is None, "both to be over")
+    assert stage.ari.channels == {}
+
+
 async def test_given_a_phone_is_gone_before_it_can_be_followed_then_the_agent_is_logged_out(stage: Stage) -> None:
     await stage.campaign("0", status=CampaignStatus.PAUSED)
     await stage.starts()
