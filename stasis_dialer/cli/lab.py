@@ -70,7 +70,8 @@ def up(name: str, phones: int, seed: int) -> None:
 
     \b
     stasis-dialer lab up --phones 20
-    set -a; . .lab/main/env; set +a; stasis-dialer run --config .lab/main/config.yaml
+    set -a; . .lab/main/env; set +a; export STASIS_DIALER_CONFIG=.lab/main/config.yaml
+    stasis-dialer db upgrade; stasis-dialer run
     """
     world = Lab(name, phones=phones, seed=seed)
     world.start(owned=False)
@@ -79,7 +80,8 @@ def up(name: str, phones: int, seed: int) -> None:
     click.echo(f"MariaDB          127.0.0.1:{world.mariadb.port}")
     click.echo(f"phones           {world.extensions[0]} to {world.extensions[-1]}, registered")
     click.echo(f"configuration    {config}   secrets: {environment}")
-    click.echo(f"next             set -a; . {environment}; set +a; stasis-dialer run --config {config}")
+    click.echo(f"next             set -a; . {environment}; set +a; export STASIS_DIALER_CONFIG={config}")
+    click.echo("                 stasis-dialer db upgrade; stasis-dialer run")
 
 
 @lab.command()
