@@ -71,7 +71,7 @@ def write_pbx(pbx: Asterisk, site: PbxSite) -> None:
     source = PROJECT / "asterisk"
     if not (source / "modules.conf").is_file():
         raise LabError(f"the lab runs from a checkout of the project: missing={source / 'modules.conf'}")
-    pbx.prepare(f'#include "{source / "asterisk.conf"}"')
+    pbx.prepare(f'[options]\n#include "{source / "asterisk.conf"}"')
     for path in source.glob("*.conf"):
         if path.name != "asterisk.conf":
             link(pbx.etc / path.name, path)
