@@ -92,17 +92,18 @@ class HandCalls:
 
     def skip(self, extension: str) -> dict[str, Any]:
         """The agent passes the lead over. Raises: Refused when none is shown, or passing over is not allowed."""
-        call = self._shown(extension)
+        call = self.shown(extension)
         if not call.campaign.preview.may_skip:
             raise Refused(f"leads of this campaign may not be passed over: campaign_id={call.campaign.id}")
         return self._decide(extension, m.PreviewSkipped())
 
     def _decide(self, extension: str, event: m.Event) -> dict[str, Any]:
-        call = self._shown(extension)
+        call = self.shown(extension)
         self._calls.tell(call.call_id, event)
         return {"extension": extension, "call_id": call.call_id}
 
-    def _shown(self, extension: str) -> Call:
+    def shown(self, extension: str) -> Call:
+        """The call whose lead the agent looks at. Raises: Refused when none is shown."""
         call = self._call_of(self._desk.expect(extension))
         if call is None or call.state is not CallState.PREVIEWING:
             raise Refused(f"no lead is shown to the agent: extension={extension}")

@@ -18,7 +18,7 @@ from stasis_dialer.core import messages as m
 from stasis_dialer.core.messages import SupervisionMode
 from stasis_dialer.core.pauses import PauseReasons
 from stasis_dialer.engine.desk import Desk
-from stasis_dialer.engine.features import PAUSED_BY_PHONE, Hands
+from stasis_dialer.engine.features import DONE_MEDIA, PAUSED_BY_PHONE, Hands, dispose, wrap_up_done
 from stasis_dialer.engine.inbound import Inbound
 from stasis_dialer.engine.pin_guard import PinGuard, PinStore
 from stasis_dialer.engine.supervision import Supervisions
@@ -95,6 +95,9 @@ class Entries:
             "agent-logout": self._log_out,
             "agent-pause": self._pause,
             "agent-unpause": self._unpause,
+            "agent-done": self._done,
+            "agent-dispose": self._dispose,
+            "agent-skip": self._skip,
         }
 
     def entered(self, leg_id: str, arguments: Sequence[str], caller: str = "") -> None:
@@ -110,6 +113,9 @@ class Entries:
             return
         if entry == "agent-dial":
             self._begin(leg_id, self._dial(leg_id, extension, argument))
+            return
+        if entry == "agent-accept":
+            self._begin(leg_id, self._accept(leg_id, extension))
             return
         if entry in SUPERVISE:
             self._begin(leg_id, self._supervise(leg_id, extension, argument, SUPERVISE[entry]))
@@ -234,6 +240,15 @@ class Entries:
         except DialerError as error:
             self._refused("agent-dial", leg_id, error)
 
+    async def _accept(self, leg_id: str, extension: str) -> None:
+        """The lead that is shown is to be called: this channel ends first, as the agent's telephone may ring next."""
+        try:
+            self._hand.shown(extension)
+            await self._say(leg_id, DIALLING)
+            self._hand.accept(extension)
+        except Refused as error:
+            await self._say(leg_id, self._refused("agent-accept", leg_id, error))
+
     # --- wishes -----------------------------------------------------------------------------------------------------
 
     def _log_out(self, extension: str, argument: str) -> str:
@@ -247,6 +262,18 @@ class Entries:
     def _unpause(self, extension: str, argument: str) -> str:
         self._desk.tell(extension, m.UnpauseRequested())
         return UNPAUSED
+
+    def _done(self, extension: str, argument: str) -> str:
+        wrap_up_done(self._desk, self._desk.expect(extension))
+        return DONE_MEDIA
+
+    def _dispose(self, extension: str, argument: str) -> str:
+        dispose(self._desk, self._desk.expect(extension), argument)
+        return DONE_MEDIA
+
+    def _skip(self, extension: str, argument: str) -> str:
+        self._hand.skip(extension)
+        return DONE_MEDIA
 
     def _refuse_number(self, leg_id: str) -> None:
         """A customer called a number that is no campaign's."""

@@ -53,6 +53,8 @@ class Parties(Protocol):
 class Hands(Protocol):
     """Calls for a known agent. Each raises Refused with the reason."""
 
+    def shown(self, extension: str) -> object: ...
+
     def accept(self, extension: str) -> object: ...
 
     def skip(self, extension: str) -> object: ...
@@ -87,8 +89,8 @@ class Features:
             Feature.LOGOUT: lambda agent, _: self._tell(agent, m.LogoutRequested()),
             Feature.PAUSE: lambda agent, digits: self._tell(agent, m.PauseRequested(self._reason_of(digits))),
             Feature.UNPAUSE: lambda agent, _: self._tell(agent, m.UnpauseRequested()),
-            Feature.WRAP_UP_DONE: self._wrap_up_done,
-            Feature.DISPOSITION: self._dispose,
+            Feature.WRAP_UP_DONE: lambda agent, _: wrap_up_done(sessions, agent),
+            Feature.DISPOSITION: lambda agent, digits: dispose(sessions, agent, digits),
         }
         self._tasks: set[asyncio.Task[None]] = set()
         if hand is not None:
@@ -133,16 +135,20 @@ class Features:
     def _tell(self, agent: Agent, event: m.Event) -> None:
         self._sessions.tell(agent.extension, event)
 
-    def _wrap_up_done(self, agent: Agent, _: str) -> None:
-        if agent.must_dispose:
-            raise Refused(f"a disposition is to be given first: agent={agent.extension}")
-        self._tell(agent, m.WrapUpDone())
 
-    def _dispose(self, agent: Agent, digits: str) -> None:
-        choice = next((choice for choice in agent.dispositions.choices if choice.digit == digits), None)
-        if choice is None or agent.last_call_id is None:
-            raise Refused(f"no such disposition: agent={agent.extension} digits={digits}")
-        self._tell(agent, m.DispositionGiven(choice.code))
+def wrap_up_done(sessions: Sessions, agent: Agent) -> None:
+    """The work after the call is done. Raises: Refused while a disposition is to be given."""
+    if agent.must_dispose:
+        raise Refused(f"a disposition is to be given first: agent={agent.extension}")
+    sessions.tell(agent.extension, m.WrapUpDone())
+
+
+def dispose(sessions: Sessions, agent: Agent, digits: str) -> None:
+    """What came of the call, by its digit. Raises: Refused when there is no such choice, or no call."""
+    choice = next((choice for choice in agent.dispositions.choices if choice.digit == digits), None)
+    if choice is None or agent.last_call_id is None:
+        raise Refused(f"no such disposition: agent={agent.extension} digits={digits}")
+    sessions.tell(agent.extension, m.DispositionGiven(choice.code))
 
 
 def _of_parties(parties: Parties) -> Mapping[Feature, Callable[[Agent, str], None]]:

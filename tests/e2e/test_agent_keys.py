@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stasis_dialer.core.model import ConnectMode
 from stasis_dialer.core.options import Choice, Dispositions
 from stasis_dialer.lab.fates import Fate, number
 from tests.e2e.support import Stage, wait_for
@@ -59,6 +60,32 @@ def test_given_the_work_after_calls_when_digits_are_pressed_then_leads_are_close
     assert [row["number"] for row in listed] == [customers[1].lstrip("+")]
     [counters] = ledger.rows("SELECT successful_calls, processed_contacts FROM discador_campanhas")
     assert (counters["successful_calls"], counters["processed_contacts"]) == (1, 2)
+
+
+def test_given_an_idle_telephone_when_disposition_and_done_are_dialled_then_they_count(floor: Stage) -> None:
+    """On demand there is no line of the agent's own once the customer has gone."""
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
+    disposes, done = (number(Fate.HUMAN, talk=1, serial=serial) for serial in (411, 412))
+    on_demand = {"connect": ConnectMode.ON_DEMAND, "answer_deadline_seconds": 20.0}
+    forced = ledger.campaign([disposes], dispositions=FORCED, **on_demand)
+    dialer.log_in(FIRST, campaign=forced)
+    for dialled in ("*55", "*569"):
+        dialer.wait_agent(FIRST, "wrap_up")
+        wait_for(lambda: not phone.channels(), "the telephone to be idle")
+        phone.dial(dialled)
+        wait_for(lambda: not phone.channels(), "the refusal to be over")
+        assert dialer.agent(FIRST)["must_dispose"]
+    phone.dial("*561")
+    dialer.wait_agent(FIRST, "available")
+    disposed(floor, disposes, "sale")
+
+    dialer.log_all_out()
+    free = ledger.campaign([done], wrap_up_seconds=60.0, **on_demand)
+    dialer.log_in(FIRST, campaign=free)
+    dialer.wait_agent(FIRST, "wrap_up")
+    wait_for(lambda: not phone.channels(), "the telephone to be idle")
+    phone.dial("*55")
+    dialer.wait_agent(FIRST, "available")
 
 
 def test_given_a_call_that_is_on_when_codes_are_pressed_then_only_codes_count(floor: Stage) -> None:

@@ -70,6 +70,23 @@ def test_given_previews_when_skipped_by_keys_or_let_pass_then_nothing_is_dialled
     assert [lead["attempts"] for lead in ledger.leads()] == [0, 0]
 
 
+def test_given_an_idle_telephone_when_it_dials_skip_and_accept_then_the_lead_shown_is_meant(floor: Stage) -> None:
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
+    passed_over, wanted = (number(Fate.HUMAN, talk=2, serial=serial) for serial in (531, 532))
+    campaign = ledger.campaign([passed_over], mode=DialMode.PREVIEW, connect=ConnectMode.ON_DEMAND)
+    dialer.log_in(FIRST, campaign=campaign)
+    wait_for(lambda: dialer.lead(FIRST), "the first lead to be shown")
+    phone.dial("*58")
+    wait_for(lambda: dialer.lead(FIRST) is None, "it to be passed over")
+    ledger.add_leads(campaign, [wanted])
+    wait_for(lambda: dialer.lead(FIRST), "the next lead to be shown")
+    phone.dial("*57")
+    row = ledger.ended_call(wanted)
+
+    assert (row["disposition"], row["source_extension"]) == ("answered", FIRST)
+    assert [call.invite.number for call in floor.lab.carrier.calls()] == [wanted]
+
+
 def test_given_a_typed_number_then_it_is_called_by_keys_and_by_the_command_line(floor: Stage) -> None:
     dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(FIRST)
     first, second = (number(Fate.HUMAN, talk=1, serial=serial) for serial in (505, 506))

@@ -529,6 +529,10 @@ async def test_given_the_feature_codes_then_pause_unpause_and_logout(stage: Stag
     ("name", "arguments"),
     [
         ("not logged in", ("agent-pause", "1003")),
+        ("no work to be done", ("agent-done", "1003")),
+        ("no call to be disposed", ("agent-dispose", "1003", "1")),
+        ("no lead to be called", ("agent-accept", "1003")),
+        ("no lead to be passed over", ("agent-skip", "1003")),
         ("no extension", ("agent-login",)),
         ("an extension that is none", ("agent-login", "../1001")),
         ("too long an extension", ("agent-login", "1" * 40)),
