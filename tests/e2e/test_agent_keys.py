@@ -19,6 +19,7 @@ CHOICES = (
     Choice("stop", "2", do_not_call=True),
     Choice("later", "3", callback=True),
     Choice("nobody", "4"),
+    Choice("other", "77"),
 )
 FORCED = Dispositions(CHOICES, is_forced=True, max_wrap_up_seconds=60.0, default="nobody")
 
@@ -75,9 +76,9 @@ def test_given_an_idle_telephone_when_disposition_and_done_are_dialled_then_they
         phone.dial(dialled)
         wait_for(lambda: not phone.channels(), "the refusal to be over")
         assert dialer.agent(FIRST)["must_dispose"]
-    phone.dial("*561")
+    phone.dial("*5677")
     dialer.wait_agent(FIRST, "available")
-    disposed(floor, disposes, "sale")
+    disposed(floor, disposes, "other")
 
     dialer.log_all_out()
     free = ledger.campaign([done], wrap_up_seconds=60.0, **on_demand)

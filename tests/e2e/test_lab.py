@@ -233,16 +233,33 @@ def test_given_no_dialer_when_an_agent_dials_a_code_then_a_message_is_played(
     assert f"entry={entry} endpoint=1001" in empty_pbx.pbx.log_lines()[-1]
 
 
-def test_given_a_dialer_when_an_agent_dials_in_then_it_knows_who_by_the_endpoint(empty_pbx: Lab) -> None:
+@pytest.mark.parametrize(
+    ("dialled", "arguments"),
+    [
+        ("*51", ["agent-login", "1004", ""]),
+        ("*53", ["agent-pause", "1004", ""]),
+        ("*5312", ["agent-pause", "1004", "12"]),
+        ("*55", ["agent-done", "1004", ""]),
+        ("*561", ["agent-dispose", "1004", "1"]),
+        ("*56123", ["agent-dispose", "1004", "123"]),
+        ("*57", ["agent-accept", "1004", ""]),
+        ("*58", ["agent-skip", "1004", ""]),
+        ("*5011987654321", ["agent-dial", "1004", "11987654321"]),
+        ("*611001", ["supervise-listen", "1004", "1001"]),
+    ],
+)
+def test_given_a_dialer_when_an_agent_dials_in_then_it_knows_who_by_the_endpoint(
+    empty_pbx: Lab, dialled: str, arguments: list[str]
+) -> None:
     listener = Listener(empty_pbx, app="stasis_dialer")
     try:
-        empty_pbx.phone("1004").dial("*51")
+        empty_pbx.phone("1004").dial(dialled)
         start = until(lambda: listener.of("StasisStart"), "the agent's call")[0]
         empty_pbx.phone("1004").hang_up()
     finally:
         listener.close()
 
-    assert start["args"][:2] == ["agent-login", "1004"]
+    assert start["args"] == arguments
 
 
 def test_given_a_number_when_an_agent_types_it_then_it_is_not_dialled(empty_pbx: Lab, carrier: Carrier) -> None:

@@ -247,6 +247,8 @@ def test_given_a_mistake_in_a_campaign_then_the_message_names_it(
         ("1_000", "1_000"),
         ("0x10", "0x10"),
         ("010", "010"),
+        ("+551130000000", "+551130000000"),
+        ("[+551130000000, -3]", ["+551130000000", -3]),
     ],
 )
 def test_a_value_of_the_command_line_is_read_as_yaml(text: str, value: object) -> None:
