@@ -56,7 +56,8 @@ def _pjsip(site: PbxSite) -> str:
     ]
     for number, password in site.phones.items():
         parts += [
-            f"[{number}](phone)\n{media}auth = {number}\naors = {number}\ncallerid = Agent {number} <{number}>\n",
+            f"[{number}](phone)\n{media}auth = {number}\naors = {number}\ncallerid = Agent {number} <{number}>\n"
+            "timers_sess_expires = 90\n",
             f"[{number}](phone-auth)\nusername = {number}\npassword = {password}\n",
             f"[{number}](phone-aor)\n",
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from stasis_dialer.core.model import ConnectMode
 from stasis_dialer.core.options import Choice, Dispositions
 from stasis_dialer.lab.fates import Fate, number
 from tests.e2e.support import Stage, wait_for
+from tests.e2e.vanishing import VanishingPhone
 
 FIRST, SECOND = "1001", "1002"
 CHOICES = (
@@ -185,6 +187,41 @@ def test_given_a_phone_that_was_switched_off_and_on_when_it_logs_in_again_then_i
     assert second["state"] in ("ringing", "available")
     wait_for(lambda: len(phone.channels()) == 1, "the old call to end")
     dialer.wait_agent(FIRST, "available")
+
+
+# --- telephones that are gone ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vanishing(floor: Stage) -> Iterator[VanishingPhone]:
+    """A telephone in place of the lab's own SECOND."""
+    lab = floor.lab
+    lab.phone(SECOND).unregister()
+    phone = VanishingPhone(SECOND, lab.state.phones[SECOND], lab.sipp_address, lab.state.block.pbx)
+    phone.switch_on()
+    wait_for(lab.phone(SECOND).is_registered, "the telephone to be known")
+    yield phone
+    phone.close()
+
+
+def test_given_a_telephone_that_loses_its_power_then_no_customer_meets_it_and_its_leg_is_over_in_time(
+    floor: Stage, vanishing: VanishingPhone
+) -> None:
+    dialer, ledger = floor.dialers[0], floor.ledger
+    talks, comes_later = number(Fate.HUMAN, serial=421), number(Fate.HUMAN, serial=422)
+    campaign = ledger.campaign([talks])
+    dialer.log_in(SECOND, campaign=campaign)
+    dialer.wait_agent(SECOND, "on_call")
+    vanishing.lose_power()
+    wait_for(lambda: not floor.lab.phone(SECOND).is_registered(), "its silence to be noticed")
+    floor.customers_hang_up()
+    assert dialer.wait_agent(SECOND, "paused")["pause_reason"] == "unregistered"
+    ledger.add_leads(campaign, [comes_later])
+    wait_for(lambda: dialer.agent(SECOND) == {}, "the session to be over", limit_seconds=120.0)
+
+    assert ledger.ended_call(talks)["source_extension"] == SECOND
+    assert [call["unique_id"] for call in ledger.calls()] == [ledger.ended_call(talks)["unique_id"]]
+    floor.wait_empty()
 
 
 # --- legs that fall -------------------------------------------------------------------------------------------------

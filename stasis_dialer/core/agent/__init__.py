@@ -65,7 +65,7 @@ def _deadline(agent: Agent, event: m.Event, now: float) -> Step:
 
 def _phone_registered(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.call_back_until is not None and agent.leg_id is None:
-        return leg.call_back(evolve(agent, is_registered=True), event, now)
+        return leg.call_back(evolve(agent, is_registered=True, is_lost=False), event, now)
     return wishes.phone_registered(agent, event, now)
 
 

@@ -9,6 +9,7 @@ from stasis_dialer.core.agent.state import (
     LEG_SECONDS,
     LOGIN_RING_SECONDS,
     NO_ANSWER,
+    UNREGISTERED,
     Agent,
     S,
     Step,
@@ -121,11 +122,13 @@ def _recent(agent: Agent, now: float) -> tuple[float, ...]:
 def _wait_for_phone(agent: Agent, now: float) -> Step:
     """The telephone is called back soon, or when it is registered again; a pause goes on after that."""
     agent, said = say_default(agent)
+    pause_reason = agent.pause_reason if agent.state is S.PAUSED and agent.pause_reason != UNREGISTERED else None
     fallen = evolve(
         agent,
         call_id=None,
         is_seated=False,
-        wants_pause=agent.pause_reason if agent.state is S.PAUSED else agent.wants_pause,
+        wants_pause=pause_reason or agent.wants_pause,
+        is_lost=False,
         falls=(*_recent(agent, now), now),
         ring_seconds=LOGIN_RING_SECONDS,
         call_back_until=now + agent.manners.call_back_wait_seconds,

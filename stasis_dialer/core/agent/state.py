@@ -95,6 +95,8 @@ class Agent:
     wants_pause: str | None = None
     wants_logout: bool = False
     is_registered: bool = True
+    is_lost: bool = False
+    """Whether the telephone was registered and is not any more: its leg may be dead, and still look up."""
     manners: Manners = NO_MANNERS
     is_seated: bool = False
     """Whether the always-on leg has been in its bridge."""
@@ -146,7 +148,7 @@ def settle(agent: Agent, now: float) -> Step:
 def _settle(agent: Agent, now: float) -> Step:
     if agent.wants_pause is not None:
         return pause(evolve(agent, pause_reason=agent.wants_pause, wants_pause=None), now)
-    if not agent.is_always_on and not agent.is_registered:
+    if agent.is_lost or not (agent.is_always_on or agent.is_registered):
         return pause(evolve(agent, pause_reason=UNREGISTERED), now)
     free = evolve(agent, call_id=None, pause_reason=None, deadline=None)
     return enter(free, S.AVAILABLE, now), (m.Save(),)

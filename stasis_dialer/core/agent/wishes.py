@@ -41,7 +41,7 @@ def logout_requested(agent: Agent, event: m.Event, now: float) -> Step:
 
 
 def phone_registered(agent: Agent, event: m.Event, now: float) -> Step:
-    registered = evolve(agent, is_registered=True)
+    registered = evolve(agent, is_registered=True, is_lost=False)
     wants = None if agent.wants_pause == UNREGISTERED else agent.wants_pause
     registered = evolve(registered, wants_pause=wants)
     if agent.state is S.PAUSED and agent.pause_reason == UNREGISTERED:
@@ -50,7 +50,8 @@ def phone_registered(agent: Agent, event: m.Event, now: float) -> Step:
 
 
 def phone_unregistered(agent: Agent, event: m.Event, now: float) -> Step:
-    gone = evolve(agent, is_registered=False)
-    if agent.state is S.AVAILABLE and not agent.is_always_on:
+    """No customer is given to a telephone that cannot be reached, and none is taken from it: the leg may be well."""
+    gone = evolve(agent, is_registered=False, is_lost=agent.is_lost or agent.is_registered)
+    if agent.state is S.AVAILABLE and (gone.is_lost or not agent.is_always_on):
         return pause(evolve(gone, pause_reason=UNREGISTERED), now)
     return gone, ()

@@ -109,6 +109,13 @@ def test_given_a_telephone_that_starts_anew_then_it_is_called_as_soon_as_it_is_r
     assert story.agent.deadline == 130.0 + CREATE_SECONDS
 
 
+def test_given_a_telephone_that_starts_anew_then_the_agent_is_available_and_not_paused_for_its_absence() -> None:
+    story = sitting(BACK).hears(m.PhoneUnregistered(), m.LegGone(38), at=100.0).reaches_the_deadline()
+    story.hears(m.PhoneRegistered(), at=130.0)
+    called_back(story, "a3", "b3").hears(m.LegCreated(), m.Answered(), m.Joined("b3"), at=131.0)
+    assert story.agent.state is S.AVAILABLE
+
+
 def test_given_a_telephone_that_does_not_come_back_then_logged_out_in_time() -> None:
     story = sitting(BACK).hears(m.PhoneUnregistered(), m.LegGone(38), at=100.0)
     story.reaches_the_deadline().reaches_the_deadline()

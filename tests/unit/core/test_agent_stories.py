@@ -422,8 +422,27 @@ def test_given_the_telephone_is_gone_when_the_agent_wants_to_work_then_paused_fo
     assert (story.agent.state, story.agent.pause_reason) == (S.PAUSED, UNREGISTERED)
 
 
-def test_given_always_on_when_the_registration_ends_then_the_leg_decides_alone() -> None:
-    assert available(ALWAYS_ON).hears(m.PhoneUnregistered()).agent.state is S.AVAILABLE
+def test_given_always_on_when_the_telephone_goes_then_no_customer_until_it_is_back_and_the_leg_stays() -> None:
+    """Its leg may be dead: of a telephone that lost its power nobody is told."""
+    story = available(ALWAYS_ON).hears(m.PhoneUnregistered())
+    assert (story.agent.state, story.agent.pause_reason, story.agent.is_leg_up) == (S.PAUSED, UNREGISTERED, True)
+    assert story.hears(m.UnpauseRequested()).agent.pause_reason == UNREGISTERED
+    assert story.hears(m.PhoneRegistered()).agent.state is S.AVAILABLE
+
+
+def test_given_always_on_talking_when_the_telephone_goes_then_they_talk_on_and_paused_after_the_call() -> None:
+    story = available(ALWAYS_ON).talks("c1", at=10.0).hears(m.PhoneUnregistered())
+    assert story.agent.state is S.ON_CALL
+    story.hears(m.CustomerGone("c1")).reaches_the_deadline()
+    assert (story.agent.state, story.agent.pause_reason) == (S.PAUSED, UNREGISTERED)
+
+
+def test_given_a_telephone_that_never_registered_when_it_logs_in_and_takes_calls_then_it_stays_available() -> None:
+    story = AgentStory(ALWAYS_ON)
+    story.agent = replace(story.agent, is_registered=False)
+    story._take(agent_machine.phone_called(story.agent, "a1", "b1", 0.0))
+    story.hears(m.Joined("b1"), m.PhoneUnregistered())
+    assert story.agent.state is S.AVAILABLE
 
 
 # --- time -----------------------------------------------------------------------------------------------------------
