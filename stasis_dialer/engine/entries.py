@@ -77,8 +77,9 @@ class Entries:
         supervisions: Supervisions,
         app: str,
         on_gone: Callable[[str], object],
+        extension_of: Callable[[str], str] = str,
     ) -> None:
-        """`on_gone` is told of a channel that was gone before it could be followed."""
+        """`on_gone` is told of a channel that was gone before it could be followed; `extension_of` knows endpoints."""
         self._transport = transport
         self._desk = desk
         self._pins = pins
@@ -89,6 +90,7 @@ class Entries:
         self._supervisions = supervisions
         self._app = app
         self._on_gone = on_gone
+        self._extension_of = extension_of
         self._visits: dict[str, _Visit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wishes: Mapping[str, Callable[[str, str], str]] = {
@@ -102,12 +104,13 @@ class Entries:
 
     def entered(self, leg_id: str, arguments: Sequence[str], caller: str = "") -> None:
         """A channel came from the dialplan with these arguments; `caller` is the number that it claims to be."""
-        entry, extension, argument = (*arguments[:3], "", "", "")[:3]
+        entry, endpoint, argument = (*arguments[:3], "", "", "")[:3]
         if entry in FOLLOWED:
             self._spawn(self._follow(leg_id))
         if entry == "inbound":
-            self._inbound.entered(leg_id, extension, caller, self._refuse_number)
+            self._inbound.entered(leg_id, endpoint, caller, self._refuse_number)
             return
+        extension = self._extension_of(endpoint)
         if entry == "agent-login":
             self._begin(leg_id, self._log_in(leg_id, extension))
             return

@@ -1,7 +1,7 @@
 """`painel_ramais` follows the real telephones: registered, lines free or busy, last activity.
 
 Asterisk's endpoints are read twice a second rather than subscribed to: a subscription doubles every event of our own
-calls and can block ARI for good (asterisk#2170). An endpoint with a numeric name is an extension.
+calls and can block ARI for good (asterisk#2170). Extensions are the endpoints that `agents.endpoint` names by numbers.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ class PanelStore(Protocol):
     async def save_extensions(self, extensions: Sequence[ExtensionStatus], now: datetime) -> object: ...
 
 
-def read_endpoints(endpoints: Sequence[Mapping[str, Any]]) -> dict[str, ExtensionStatus]:
+def read_endpoints(
+    endpoints: Sequence[Mapping[str, Any]], extension_of: Callable[[str], str] = str
+) -> dict[str, ExtensionStatus]:
     """The extensions among Asterisk's endpoints (pure)."""
+    named = [(extension_of(str(endpoint["resource"])), endpoint) for endpoint in endpoints]
     return {
-        str(endpoint["resource"]): status_of(
-            str(endpoint["resource"]), endpoint.get("state") == "online", len(endpoint.get("channel_ids") or ())
-        )
-        for endpoint in endpoints
-        if str(endpoint["resource"]).isdigit() and len(str(endpoint["resource"])) <= LONGEST_EXTENSION
+        extension: status_of(extension, endpoint.get("state") == "online", len(endpoint.get("channel_ids") or ()))
+        for extension, endpoint in named
+        if extension.isdigit() and len(extension) <= LONGEST_EXTENSION
     }
 
 
@@ -62,6 +63,7 @@ class Panel:
         clock: Clock,
         seconds: float,
         on_change: Callable[[Sequence[ExtensionStatus]], None] | None = None,
+        extension_of: Callable[[str], str] = str,
     ) -> None:
         self._transport = transport
         self._store = store
@@ -69,6 +71,7 @@ class Panel:
         self._clock = clock
         self._seconds = seconds
         self._on_change = on_change
+        self._extension_of = extension_of
         self._written: dict[str, ExtensionStatus] = {}
 
     def extensions(self) -> list[ExtensionStatus]:
@@ -92,7 +95,7 @@ class Panel:
         Raises: AriError, AriUnavailable, DatabaseUnavailable.
         """
         response = await self._transport.request("GET", "/endpoints/PJSIP")
-        seen = read_endpoints(response.json() or ())
+        seen = read_endpoints(response.json() or (), self._extension_of)
         for number in self._written.keys() - seen.keys():
             seen[number] = status_of(number, False, 0)
         self._desk.phones({number for number, status in seen.items() if status.is_registered})

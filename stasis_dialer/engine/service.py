@@ -36,6 +36,7 @@ from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.entries import Entries
 from stasis_dialer.engine.executor import LEG_ARGUMENT, Executor
+from stasis_dialer.engine.extensions import extensions_of
 from stasis_dialer.engine.features import PAUSED_BY_PHONE, Features
 from stasis_dialer.engine.gate import NumberGate
 from stasis_dialer.engine.ids import Ids
@@ -223,6 +224,7 @@ class Service:
         )
         self._keeper = LeadKeeper(self.clock, self._book, self._desk, stores.leads, stores.agenda)
         self._key_repeats = KeyRepeats()
+        extension_of = extensions_of(settings.agents.endpoint)
         self._entries = Entries(
             transport,
             self._desk,
@@ -234,8 +236,16 @@ class Service:
             self._supervisions,
             app,
             self._leg_gone,
+            extension_of,
         )
-        self._panel = Panel(transport, stores.agents, self._desk, self.clock, settings.agents.panel_seconds)
+        self._panel = Panel(
+            transport,
+            stores.agents,
+            self._desk,
+            self.clock,
+            settings.agents.panel_seconds,
+            extension_of=extension_of,
+        )
         self._recovery = Recovery(
             transport,
             self._dispatcher,

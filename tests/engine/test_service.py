@@ -59,14 +59,14 @@ class FakeAsterisk(FakeAri):
         return super()._perform(method, path, query, body)
 
 
-def settings(ari: FakeAri, **engine: Any) -> Settings:
+def settings(ari: FakeAri, agents: dict[str, Any] | None = None, **engine: Any) -> Settings:
     return Settings.model_validate(
         {
             "ari": {"url": ari.url, "user": ari.user, "password": ari.password, "request_timeout_seconds": 1.0},
             "database": {"password": "unused"},
             "api": {"token": "0123456789abcdef"},
             "trunks": [{"name": "carrier", "endpoint": "PJSIP/{number}@carrier", "calls_per_second": 200}],
-            "agents": {"panel_seconds": 0.1, "supervisors": ["1003"]},
+            "agents": {"panel_seconds": 0.1, "supervisors": ["1003"], **(agents or {})},
             "engine": {"tick_seconds": 0.05, "stop_timeout_seconds": 0.0, **engine},
         }
     )
@@ -98,8 +98,8 @@ class Stage:
         await self.store.leads.insert_many(stored.campaign.id, leads, now)
         return stored.campaign
 
-    async def starts(self, **engine: Any) -> Service:
-        self.service = Service(settings(self.ari, **engine), self.store)
+    async def starts(self, agents: dict[str, Any] | None = None, **engine: Any) -> Service:
+        self.service = Service(settings(self.ari, agents, **engine), self.store)
         self._running = asyncio.create_task(self.service.run())
         await eventually(lambda: self.service.control.is_ready or self.is_over, "the dialer to be ready")
         return self.service
@@ -512,6 +512,20 @@ async def test_given_a_customer_calls_in_then_an_agent_has_them_and_their_end_is
     stage.ari.hang_up(leg_id)
     await eventually(lambda: stage.store.records.get(leg_id) is not None, "the call to be written")
     await eventually(lambda: stage.store.records[leg_id].disposition == "answered", "the call to end")
+
+
+async def test_given_telephones_with_names_of_their_own_then_agents_are_known_by_their_extensions(stage: Stage) -> None:
+    await stage.campaign("0", status=CampaignStatus.PAUSED)
+    stage.ari.phones = {"a-1001", "a-1002", "1003"}
+    await stage.starts({"endpoint": "PJSIP/a-{extension}"})
+    shown = stage.service.control.extensions
+    await eventually(lambda: {it["number"] for it in shown()} == {"1001", "1002"}, "the panel to know them")
+    await stage.agent("1001")
+    stage.ari.call_in(APP, "agent-login", "a-1002", endpoint="PJSIP/a-1002")
+    await eventually(lambda: stage.state("1002") == "available", "the agent to be logged in by telephone")
+    stranger = stage.ari.call_in(APP, "agent-login", "1003", endpoint="PJSIP/1003")
+    await until_gone(stage, stranger)
+    assert {agent["extension"] for agent in stage.service.control.agents()} == {"1001", "1002"}
 
 
 async def test_given_the_feature_codes_then_pause_unpause_and_logout(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from stasis_dialer.core.model import Campaign, CampaignStatus, LineStatus, Trunk
 from stasis_dialer.engine.calls import leg_variables
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
+from stasis_dialer.engine.extensions import extensions_of
 from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, CALL, SESSION, TARGET_LEG, Ids
 from stasis_dialer.engine.panel import read_endpoints, status_of
 from stasis_dialer.engine.recovery import Seen, is_in_app
@@ -121,6 +122,21 @@ def test_extensions_are_the_endpoints_with_numbers_of_at_most_ten_digits() -> No
     found = read_endpoints(endpoints)
     assert {number: status.line1 for number, status in found.items()} == {"1001": BUSY, "1002": AWAY, "1003": AWAY}
     assert read_endpoints([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("template", "endpoint", "extension"),
+    [
+        ("PJSIP/{extension}", "1001", "1001"),
+        ("PJSIP/agent-{extension}", "agent-1001", "1001"),
+        ("PJSIP/agent-{extension}", "1001", ""),
+        ("PJSIP/{extension}_sip", "1001_sip", "1001"),
+        ("PJSIP/{extension}_sip", "_sip", ""),
+        ("PJSIP/{extension}@other", "1001", ""),
+    ],
+)
+def test_an_endpoints_extension_is_what_the_template_says(template: str, endpoint: str, extension: str) -> None:
+    assert extensions_of(template)(endpoint) == extension
 
 
 # --- the campaigns' book --------------------------------------------------------------------------------------------
