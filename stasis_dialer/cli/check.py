@@ -32,6 +32,7 @@ ADVISED_ASTERISK: Final = (22, 10)
 USUAL_CAP: Final = 0.03
 """Source: 16 CFR 310.4(b)(4), Ofcom; Canada allows 5 %, California 1 %."""
 
+# Without one of these a feature fails in the middle of a call: the dialplan needs some, hold and recording others.
 MODULES: Final = (
     "res_ari_channels",
     "res_ari_bridges",
@@ -40,15 +41,29 @@ MODULES: Final = (
     "res_ari_endpoints",
     "res_ari_events",
     "res_ari_playbacks",
+    "res_ari_recordings",
     "res_stasis_answer",
     "res_stasis_playback",
+    "res_stasis_recording",
+    "res_stasis_snoop",
+    "res_musiconhold",
     "res_http_websocket",
     "app_stasis",
+    "app_amd",
+    "app_playback",
+    "app_verbose",
+    "app_waitforsilence",
     "chan_pjsip",
     "bridge_simple",
     "bridge_softmix",
+    "bridge_holding",
     "func_timeout",
     "func_callerid",
+    "func_channel",
+    "func_global",
+    "func_logic",
+    "func_strings",
+    "func_talkdetect",
     "res_pjsip_header_funcs",
 )
 DIALPLAN_CONTEXT: Final = "sd-check"

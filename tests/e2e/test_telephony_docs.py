@@ -136,6 +136,17 @@ def test_given_the_documents_files_when_asterisk_starts_from_them_then_check_fin
     assert set(results.values()) == {"ok"}, found
 
 
+def test_given_modules_that_a_feature_needs_are_away_then_check_names_each(site: Site) -> None:
+    away = ("app_amd", "app_waitforsilence", "bridge_holding", "func_strings", "func_talkdetect", "res_musiconhold")
+    with site.running():
+        for module in away:
+            site.asterisk.cli(f"module unload {module}.so")
+        code, found = site.check()
+    assert (code, found["modules"]["result"]) == (1, "failed")
+    for module in away:
+        assert module in found["modules"]["seen"]
+
+
 def test_given_the_documents_commands_then_asterisks_user_can_read_it_all_and_nobody_else_can(site: Site) -> None:
     site.run("run: certificate")
     etc = site.asterisk.etc
