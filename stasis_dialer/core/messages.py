@@ -123,6 +123,8 @@ class MessageEnded(Event):
     """The message of this name was played to its end, was stopped, or could not be played."""
 
     name: str = "message"
+    is_heard: bool = True
+    """False when Asterisk could not play it to its end: the leg is going, or there is no such sound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import structlog
 from stasis_dialer.core import call as call_machine
 from stasis_dialer.core import cdr, schedule
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import Call
+from stasis_dialer.core.call import NOT_PLAYED, Call
 from stasis_dialer.core.call.screening import amd_options
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import Campaign, Lead, Reservation, Trunk
@@ -397,6 +397,9 @@ class Calls:
         self._desk.over(call.call_id)
         for listener in self._listeners:
             listener.ended(call)
+        if call.hung_up_by == "dialer" and any(what == NOT_PLAYED for _, what in call.timeline):
+            hint = "has Asterisk the sound? see its log"
+            log.error("message-not-played", call_id=call.call_id, campaign_id=call.campaign.id, hint=hint)
         log.info(
             "call-ended",
             call_id=call.call_id,

@@ -196,7 +196,7 @@ class Executor:
         path = f"{_channel(command.leg_id)}/play/{_playback(command)}"
         if await self._try("POST", path, (("media", command.media),)):
             return NOTHING
-        return (m.MessageEnded(command.name),)
+        return (m.MessageEnded(command.name, is_heard=False),)
 
     async def _stop_message(self, command: m.StopMessage) -> tuple[m.Event, ...]:
         await self._try("DELETE", f"/playbacks/{_playback(command)}")

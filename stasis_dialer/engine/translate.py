@@ -72,8 +72,11 @@ def _destroyed(event: Any) -> Heard | None:
 
 
 def _playback_finished(event: Any) -> Heard | None:
+    """Asterisk calls failed what the hang-up of who listened cut off, and a sound that it does not have."""
     kind, _, leg_id = event.playback.target_uri.partition(":")
-    return (leg_id, m.MessageEnded(event.playback.id.removeprefix(f"{leg_id}-"))) if kind == "channel" else None
+    if kind != "channel":
+        return None
+    return leg_id, m.MessageEnded(event.playback.id.removeprefix(f"{leg_id}-"), event.playback.state != "failed")
 
 
 def _talking_started(event: Any) -> Heard | None:

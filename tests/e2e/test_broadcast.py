@@ -44,6 +44,17 @@ def test_given_nobody_is_logged_in_when_broadcasting_then_everybody_hears_the_me
     assert all(row["source_extension"] == "" for row in rows.values())
 
 
+def test_given_they_hang_up_while_it_plays_or_it_cannot_be_played_then_nobody_has_heard_it(floor: Stage) -> None:
+    impatient = number(Fate.HUMAN, talk=2, serial=47)
+    begin(floor, [impatient], Broadcast(LONG), max_attempts=1)
+    begin(floor, [PEOPLE[0]], Broadcast("sound:no-such-sound"), max_attempts=1)
+    rows = over(floor)
+    assert {row["disposition"] for row in rows.values()} == {"partly_played"}
+    assert rows[impatient]["hung_up_by"] == "customer"
+    assert rows[PEOPLE[0]]["hung_up_by"] == "dialer"
+    assert "message-not-played" in floor.dialers[0].log
+
+
 def test_given_detection_when_broadcasting_then_people_hear_the_message_and_machines_are_hung_up(floor: Stage) -> None:
     begin(floor, [PEOPLE[0], MACHINE], Broadcast(SHORT), max_attempts=1, amd=Amd(AmdMode.DIALPLAN))
     rows = over(floor)

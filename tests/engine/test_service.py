@@ -20,10 +20,12 @@ from stasis_dialer.core.model import (
     Campaign,
     CampaignStatus,
     ConnectMode,
+    DialMode,
     Disposition,
     LeadStatus,
     LineStatus,
 )
+from stasis_dialer.core.options import Broadcast
 from stasis_dialer.db.leads import NewLead
 from stasis_dialer.engine.service import Service
 from stasis_dialer.errors import DatabaseUnavailable, DialerError
@@ -254,6 +256,18 @@ async def test_given_the_safe_harbour_message_then_it_is_played_to_whom_no_agent
     await stage.until_written(1)
     assert stage.dispositions() == ["abandoned"]
     assert [path for _, path in stage.ari.requests if "/play/" in path]
+
+
+async def test_given_a_broadcast_whose_sound_is_missing_then_no_lead_is_done_with_and_the_log_says_so(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.ari.missing_media = {"sound:offer"}
+    await stage.campaign("5", mode=DialMode.BROADCAST, broadcast=Broadcast("sound:offer"))
+    await stage.starts()
+    await stage.until_written(1)
+    assert stage.dispositions() == ["partly_played"]
+    assert [lead.status for lead in stage.store.rows.values()] == [LeadStatus.PENDING]
+    assert "message-not-played" in capsys.readouterr().out
 
 
 # --- gaps and servers that go away ----------------------------------------------------------------------------------

@@ -146,6 +146,7 @@ class FakeAri:
         self.channels: dict[str, _Channel] = {}
         self.bridges: dict[str, _Bridge] = {}
         self.apps: dict[str, _App] = {}
+        self.missing_media: set[str] = set()
         self.recordings: dict[str, Json] = {}
         self.stored: dict[str, str] = {}
         self._playbacks: dict[str, tuple[Json, asyncio.TimerHandle]] = {}
@@ -442,6 +443,9 @@ class FakeAri:
             "state": "queued",
         }
         loop = asyncio.get_running_loop()
+        if query["media"] in self.missing_media:
+            loop.call_soon(self._plain, app, "PlaybackFinished", {"playback": {**playback, "state": "failed"}})
+            return playback
         self._playbacks[number] = (playback, loop.call_later(0.03, self._played, app, number))
         loop.call_soon(self._plain, app, "PlaybackStarted", {"playback": {**playback, "state": "playing"}})
         return playback

@@ -10,7 +10,7 @@ from typing import Final
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call.meeting import wait_for_agent
-from stasis_dialer.core.call.state import Call, S, Step, close, marked
+from stasis_dialer.core.call.state import Call, S, Step, close, marked, not_played
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import Disposition, Wish
 
@@ -41,6 +41,8 @@ def message_over(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.MessageEnded)
     if call.message_played_at is not None:
         return call, ()
+    if not event.is_heard:
+        return not_played(call, now)
     played = marked(call, now, MESSAGE_PLAYED, message_played_at=now)
     options = call.campaign.broadcast
     if not options.has_keys:
@@ -81,7 +83,7 @@ def confirmed(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.MessageEnded)
     if event.name != CONFIRMATION:
         return call, ()
-    return close(call, now, by="dialer")
+    return close(call, now, by="dialer") if event.is_heard else not_played(call, now)
 
 
 def outcome(call: Call) -> Disposition | None:

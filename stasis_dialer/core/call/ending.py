@@ -13,6 +13,7 @@ from stasis_dialer.core.call.state import (
     close,
     finish,
     marked,
+    not_played,
     trunk_works,
 )
 from stasis_dialer.core.disposition import Ending, classify
@@ -47,6 +48,9 @@ def over(call: Call, event: m.Event, now: float) -> Step:
 
 
 def message_over(call: Call, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.MessageEnded)
+    if not event.is_heard:
+        return not_played(call, now)
     return close(marked(call, now, "message played"), now, by="dialer")
 
 

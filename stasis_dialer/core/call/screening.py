@@ -11,7 +11,18 @@ from typing import Final
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import broadcast, by_hand, meeting
-from stasis_dialer.core.call.state import AGENT_WANTED, JOIN_SECONDS, LOST, Call, S, Step, close, marked, trunk_works
+from stasis_dialer.core.call.state import (
+    AGENT_WANTED,
+    JOIN_SECONDS,
+    LOST,
+    Call,
+    S,
+    Step,
+    close,
+    marked,
+    not_played,
+    trunk_works,
+)
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import AmdResult, DialMode
 from stasis_dialer.core.options import Amd, AmdMode, MachineAction
@@ -158,6 +169,9 @@ def silence(call: Call, event: m.Event, now: float) -> Step:
 
 
 def message_left(call: Call, event: m.Event, now: float) -> Step:
+    assert isinstance(event, m.MessageEnded)
+    if not event.is_heard:
+        return not_played(call, now)
     return close(marked(call, now, "message left"), now, by="dialer")
 
 

@@ -25,6 +25,10 @@ MESSAGE_SECONDS: Final = 30.0
 """The longest safe-harbour message. Not measured."""
 LOST: Final = "lost"
 """The cause of a verdict that never came: whoever it is counts as a person, whatever the setting says."""
+GONE_SECONDS: Final = 1.0
+"""After a message that was cut off, for the end of the leg to be told. Not measured."""
+NOT_PLAYED: Final = "message not played"
+"""In the timeline when a message was not played to its end."""
 CLOSING_SECONDS: Final = 3.0
 """Between two looks for a leg that was hung up and whose end was not seen. Not measured."""
 
@@ -250,6 +254,15 @@ def trunk_works(call: Call) -> tuple[Call, tuple[m.Command, ...]]:
 def _is_withdrawn(call: Call, disposition: Disposition) -> bool:
     """Whether the pacing gave the call up: that is our doing alone, and burns no attempt of the lead's."""
     return disposition is Disposition.CANCELLED and call.hung_up_by == "pacing"
+
+
+def not_played(call: Call, now: float) -> Step:
+    """The message could not be played to its end. Who hung up while it played is gone in a moment; who is not is hung
+    up: there is no such sound.
+    """
+    if call.deadline is not None and call.deadline <= now + GONE_SECONDS:
+        return call, ()
+    return marked(call, now, NOT_PLAYED, deadline=now + GONE_SECONDS), ()
 
 
 def marked(call: Call, now: float, what: str, **changes: object) -> Call:

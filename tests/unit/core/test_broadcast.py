@@ -7,12 +7,13 @@ import pytest
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core import schedule
-from stasis_dialer.core.call import CallState
+from stasis_dialer.core.call import NOT_PLAYED, CallState, advance
 from stasis_dialer.core.call.broadcast import CONFIRMATION, CONFIRMATION_SECONDS, LONGEST_MESSAGE_SECONDS
-from stasis_dialer.core.model import Disposition, Fault, LeadStatus, Wish
+from stasis_dialer.core.call.state import GONE_SECONDS
+from stasis_dialer.core.model import Campaign, Disposition, Fault, LeadStatus, Wish
 from stasis_dialer.core.options import Amd, AmdMode, Broadcast
 from stasis_dialer.core.pacing import PacingEvent, PacingLimits, PacingView, make_pacer
-from tests.unit.core.builders import BROADCAST, LEAD, MACHINE, MESSAGE, READY, CallStory, playing, ringing
+from tests.unit.core.builders import BROADCAST, LEAD, MACHINE, MESSAGE, READY, CallStory, in_state, playing, ringing
 from tests.unit.core.test_screening import HUMAN, outcome, told
 
 D, F, S = Disposition, Fault, CallState
@@ -33,6 +34,34 @@ def test_given_the_message_is_over_when_no_key_means_anything_then_hung_up() -> 
     story = playing(NO_KEYS).hears(m.MessageEnded(), at=20.0)
     assert story.last == (m.HangUp("c1"),)
     assert outcome(story.hears(m.LegGone(16))) == (D.MESSAGE_PLAYED, None)
+
+
+@pytest.mark.parametrize("campaign", [NO_KEYS, BROADCAST])
+def test_given_the_message_was_cut_off_when_they_have_hung_up_then_partly_played_and_they_did_it(
+    campaign: Campaign,
+) -> None:
+    """Asterisk says first that the message is over, and then that the leg is gone."""
+    story = playing(campaign).hears(m.MessageEnded(is_heard=False), at=20.0)
+    assert (story.last, story.call.deadline) == ((), 20.0 + GONE_SECONDS)
+    assert outcome(story.hears(m.LegGone(16), at=20.1)) == (D.PARTLY_PLAYED, None)
+    assert story.call.hung_up_by == "customer"
+
+
+def test_given_no_such_sound_then_hung_up_and_nobody_is_done_with() -> None:
+    story = playing(NO_KEYS).hears(m.MessageEnded(is_heard=False), m.MessageEnded(is_heard=False), at=20.0)
+    assert story.reaches_its_deadline().last == (m.HangUp("c1"),)
+    assert outcome(story.hears(m.LegGone(16))) == (D.PARTLY_PLAYED, None)
+    assert [what for _, what in story.call.timeline].count(NOT_PLAYED) == 1
+
+
+@pytest.mark.parametrize("state", [S.SAFE_HARBOUR, S.LEAVING_MESSAGE])
+def test_given_another_message_was_cut_off_then_it_was_not_played_and_who_hung_up_did(state: CallState) -> None:
+    call, commands = advance(in_state(state), m.MessageEnded(is_heard=False), 30.0)
+    assert (call.state, commands, call.timeline[-1][1]) == (state, (), NOT_PLAYED)
+    over, _ = advance(call, m.LegGone(16), 30.1)
+    assert over.hung_up_by == "customer"
+    _, commands = advance(call, m.DeadlineReached(), 31.0)
+    assert commands == (m.HangUp(call.leg_id),)
 
 
 def test_given_the_message_is_over_when_keys_mean_something_then_there_is_time_to_press_one() -> None:

@@ -269,6 +269,13 @@ def test_a_word_stays_a_word_and_only_true_and_false_are_truths(text: str, value
     assert read_value(text) == value
 
 
+def test_given_digits_without_quotes_then_they_are_text_where_text_is_meant() -> None:
+    fields = {"name": 2026, "caller_id": 551130000000, "broadcast": {"media": "sound:offer", "opt_out_digit": 9}}
+    campaign = check_campaign(fields)
+    assert (campaign.name, campaign.settings.caller_id) == ("2026", "551130000000")
+    assert campaign.settings.broadcast.opt_out_digit == "9"
+
+
 def test_given_a_groups_value_of_the_core_when_read_as_a_setting_then_it_is_the_same_again() -> None:
     amd = Amd(AmdMode.DIALPLAN, MachineAction.MESSAGE, message_media="sound:call-us-back", max_words=5)
     assert CampaignSettings(amd=amd).amd.to_core() == amd  # type: ignore[arg-type]
