@@ -130,6 +130,24 @@ def test_given_an_announcement_then_the_customer_hears_it_before_the_agent(floor
     assert row["disposition"] == "answered"
 
 
+def test_given_an_announcement_that_asterisk_does_not_have_then_they_talk_and_nothing_is_recorded(
+    floor: Stage, ears: tuple[Ear, Ear]
+) -> None:
+    dialer, ledger = floor.dialers[0], floor.ledger
+    customer = number(Fate.HUMAN, serial=1)
+    options = Recording(RecordingMode.ALL, announcement="sound:no-such-sound")
+    dialer.log_in(PHONE, campaign=ledger.campaign([customer], recording=options))
+    dialer.wait_agent(PHONE, "on_call")
+    ears[1].hears("agent")
+    ears[0].hears("customer")
+    floor.customers_hang_up()
+    row = ledger.ended_call(customer)
+
+    assert "announcement not played" in timeline(row)
+    assert files_of(floor, row["unique_id"]) == []
+    assert str(snapshot(floor)["last_failure"]).count(row["unique_id"]) == 1
+
+
 @pytest.mark.parametrize("trouble", ["folder missing", "disk full"])
 def test_given_nothing_can_be_written_then_the_call_goes_on_and_the_trouble_is_seen(
     floor: Stage, ears: tuple[Ear, Ear], trouble: str
