@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 SIDES: Final = {
     RecordingChannels.MIXED: (("both", ""),),
-    RecordingChannels.SEPARATE: (("in", "-customer"), ("out", "-agent")),
+    RecordingChannels.SEPARATE: (("in", machine.CUSTOMER_SIDE), ("out", machine.AGENT_SIDE)),
 }
 """What is heard on the customer's leg, and what its file's name ends with."""
 MOST_TURNS: Final = 100

@@ -8,7 +8,7 @@ import pytest
 
 from stasis_dialer.core.options import Recording, RecordingChannels, RecordingMode
 from stasis_dialer.lab.fates import Fate, number
-from tests.e2e.audio import AGENT, CUSTOMER, Ear, recorded
+from tests.e2e.audio import AGENT, CUSTOMER, Ear, channels, recorded
 from tests.e2e.support import Stage, timeline, wait_for
 
 ALL = Recording(RecordingMode.ALL)
@@ -45,7 +45,7 @@ def snapshot(stage: Stage) -> dict[str, object]:
 
 
 def test_given_a_recorded_campaign_when_both_have_spoken_then_both_are_in_the_file_and_heard_each_other(
-    floor: Stage, ears: tuple[Ear, Ear]
+    floor: Stage, ears: tuple[Ear, Ear], tmp_path: Path
 ) -> None:
     dialer, ledger = floor.dialers[0], floor.ledger
     customers = [number(Fate.HUMAN, serial=serial) for serial in (1, 2)]
@@ -64,6 +64,10 @@ def test_given_a_recorded_campaign_when_both_have_spoken_then_both_are_in_the_fi
     for (file,) in (first, second):
         wait_for(lambda it=file: BOTH in recorded(it), "both to be in the file")
     assert snapshot(floor) == {"live": 0, "failed": 0, "last_failure": None}
+
+    fetched = tmp_path / "fetched.wav"
+    assert dialer.cli("calls", "recording", rows[0]["unique_id"], str(fetched)).code == 0
+    assert fetched.read_bytes() == first[0].read_bytes()
 
 
 def test_given_a_pause_then_what_was_said_meanwhile_is_not_in_the_file(floor: Stage, ears: tuple[Ear, Ear]) -> None:
@@ -96,7 +100,9 @@ def test_given_a_pause_then_what_was_said_meanwhile_is_not_in_the_file(floor: St
     ]
 
 
-def test_given_the_sides_apart_then_each_file_has_one_side(floor: Stage, ears: tuple[Ear, Ear]) -> None:
+def test_given_the_sides_apart_then_each_file_has_one_side_and_the_stereo_file_one_in_each_channel(
+    floor: Stage, ears: tuple[Ear, Ear], tmp_path: Path
+) -> None:
     dialer, ledger = floor.dialers[0], floor.ledger
     customer = number(Fate.HUMAN, serial=1)
     options = Recording(RecordingMode.ALL, RecordingChannels.SEPARATE)
@@ -113,6 +119,15 @@ def test_given_the_sides_apart_then_each_file_has_one_side(floor: Stage, ears: t
     wait_for(lambda: {"customer"} in recorded(said["customer"]), "the customer's side")
     assert all("customer" not in heard for heard in recorded(said["agent"]))
     assert all("agent" not in heard for heard in recorded(said["customer"]))
+
+    both = tmp_path / "both.wav"
+    done = dialer.cli("calls", "recording", row["unique_id"], str(both))
+    assert (done.code, both.stat().st_mode & 0o077) == (0, 0), done.err
+    left, right = channels(both)
+    assert {"customer"} in left
+    assert {"agent"} in right
+    assert all("agent" not in heard for heard in left)
+    assert all("customer" not in heard for heard in right)
 
 
 def test_given_an_announcement_then_the_customer_hears_it_before_the_agent(floor: Stage, ears: tuple[Ear, Ear]) -> None:

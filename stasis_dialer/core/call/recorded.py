@@ -10,6 +10,8 @@ from stasis_dialer.core.options import RecordingMode
 
 RECORDED_STATES = (S.QUEUED, S.OFFERING, S.BRIDGED, S.SAFE_HARBOUR, S.CLOSING)
 """A recording may be heard of from the first agent on until the end."""
+BEGUN: Final = "recording"
+"""In the timeline, once for each file."""
 PAUSED, RESUMED = "recording paused", "recording resumed"
 ANNOUNCEMENT: Final = "announcement"
 """The name of the announcement of a recording among what is played to a leg."""
@@ -21,7 +23,7 @@ def file_begun(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.Recorded)
     if event.file in call.recordings:
         return call, ()
-    return marked(call, now, "recording", recordings=(*call.recordings, event.file)), (m.Save(),)
+    return marked(call, now, BEGUN, recordings=(*call.recordings, event.file)), (m.Save(),)
 
 
 def paused(call: Call, event: m.Event, now: float) -> Step:

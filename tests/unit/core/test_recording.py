@@ -16,7 +16,15 @@ from stasis_dialer.core.cdr import record
 from stasis_dialer.core.model import Campaign
 from stasis_dialer.core.options import Recording as Options
 from stasis_dialer.core.options import RecordingMode
-from stasis_dialer.core.recording import NAME_FIELDS, Recording, RecordingState, file_name, pattern_problem
+from stasis_dialer.core.recording import (
+    NAME_FIELDS,
+    Part,
+    Recording,
+    RecordingState,
+    file_name,
+    parts,
+    pattern_problem,
+)
 from tests.unit.core.builders import EVENTS, MESSAGE, READY, CallStory, bridged, queued
 
 S = RecordingState
@@ -248,6 +256,23 @@ REFUSED += ["{call_id:>9}", "{call_id!r}", "{number}-{call_id}", "{call_id} x", 
 @pytest.mark.parametrize("pattern", REFUSED)
 def test_given_a_pattern_that_could_leave_the_folder_or_meet_another_file_then_it_is_refused(pattern: str) -> None:
     assert pattern_problem(pattern)
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def test_given_the_sides_apart_then_those_of_one_party_belong_together_at_their_distance() -> None:
+    files = ["x/c1-agent.wav", "x/c1-customer.wav", "x/c1-2-customer.wav", "x/c1-2-agent.wav"]
+    assert parts(files, [_utc(at) for at in (1.25, 1.0, 9.0, 9.0)]) == [
+        Part(("x/c1-customer.wav", "x/c1-agent.wav"), 0.25),
+        Part(("x/c1-2-customer.wav", "x/c1-2-agent.wav"), 0.0),
+    ]
+    assert [part.agent_late_seconds for part in parts(files, [])] == [0.0, 0.0]
+
+
+def test_given_no_other_side_then_a_file_is_a_part_whatever_its_name() -> None:
+    files = ["c1.wav", "c1-agent.wav", "c1-2-customer.wav", "c1-2-agent.gsm"]
+    assert parts(files, []) == [Part((file,)) for file in files]
 
 
 def _utc(seconds: float) -> datetime:
