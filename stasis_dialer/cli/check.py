@@ -13,6 +13,7 @@ import click
 
 from stasis_dialer import ari
 from stasis_dialer.cli.context import DOWN, REFUSED, Context, command, pass_context
+from stasis_dialer.cli.probes import can_record
 from stasis_dialer.cli.render import json_option, show_list
 from stasis_dialer.core.law import stale_registry
 from stasis_dialer.core.lead_options import LawPack
@@ -196,6 +197,7 @@ async def _asterisk(settings: Settings) -> list[Finding]:
     looks: list[Callable[[ari.Client, Settings], Awaitable[list[Finding]]]] = [
         _modules,
         _dialplan,
+        _recordings,
         _trunks,
         _application,
     ]
@@ -242,6 +244,14 @@ async def _dialplan(client: ari.Client, settings: Settings) -> list[Finding]:
             return [Finding("dialplan", OK, "included")]
         await asyncio.sleep(DIALPLAN_LOOK_SECONDS)
     return [Finding("dialplan", FAILED, "not included", "include dialplan/stasis_dialer.conf in extensions.conf")]
+
+
+async def _recordings(client: ari.Client, settings: Settings) -> list[Finding]:
+    """A warning only: calls go on without their recordings."""
+    if await can_record(client):
+        return [Finding("recordings", OK, "can be written")]
+    hint = "see that the folder `recording` of Asterisk's spool exists, and that Asterisk's user may write there"
+    return [Finding("recordings", WARNING, "cannot be written: no call is recorded", hint)]
 
 
 async def _trunks(client: ari.Client, settings: Settings) -> list[Finding]:

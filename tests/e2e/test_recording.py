@@ -193,3 +193,28 @@ def test_given_nothing_can_be_written_then_the_call_goes_on_and_the_trouble_is_s
     assert "recording-failed" in dialer.log
     assert "stasis_dialer_recordings_failed_total" in dialer.metrics()
     assert str(snapshot(floor)["last_failure"]).count(row["unique_id"]) == 1
+
+
+@pytest.mark.parametrize("trouble", ["no such folder", "a file in its place"])
+def test_given_recordings_cannot_be_written_then_check_warns_and_leaves_nothing_behind(
+    floor: Stage, trouble: str
+) -> None:
+    folder, away = spool(floor), spool(floor).with_name("away")
+    before = sorted(folder.iterdir())
+
+    def check() -> tuple[int, str]:
+        done = floor.dialers[0].cli("check", "--json")
+        return done.code, next(row["result"] for row in done.json if row["check"] == "recordings")
+
+    assert check() == (0, "ok")
+    folder.rename(away)
+    try:
+        if trouble == "a file in its place":
+            folder.write_text("")
+        assert check() == (0, "warning")
+    finally:
+        folder.unlink(missing_ok=True)
+        away.rename(folder)
+    assert check() == (0, "ok")
+    assert sorted(folder.iterdir()) == before
+    assert not [bridge for bridge in floor.lab.pbx.ari.get("bridges") if "check" in bridge["id"]]
