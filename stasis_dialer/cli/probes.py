@@ -9,6 +9,10 @@ from typing import Final
 from stasis_dialer import ari
 
 RECORD_LOOKS, RECORD_LOOK_SECONDS = 10, 0.1
+PLAY_LOOKS, PLAY_LOOK_SECONDS = 10, 0.2
+"""Playback() that does not fail at once has begun: a missing sound had failed at the first look (22.10.1)."""
+CONTEXT, PLAYED, ASKED, BEGUN = "sd-check", "SD_PLAYED", "asked", "begun"
+"""Of dialplan/stasis_dialer.conf, and what its variable says."""
 PREFIX: Final = "stasis-dialer-check-"
 """Of the names that a try leaves in Asterisk's log."""
 
@@ -42,3 +46,31 @@ async def _is_recording(client: ari.Client, name: str) -> bool:
             return True
         await asyncio.sleep(RECORD_LOOK_SECONDS)
     return False
+
+
+async def can_play(client: ari.Client, sound: str) -> bool | None:
+    """Whether Asterisk has this sound, in any language; None when its dialplan cannot tell.
+
+    What Asterisk has found at its start is there. It does not list what has come since, nor what is in folders that it
+    takes for a language's: those are played to nobody. Raises: AriError, AriUnavailable.
+    """
+    try:
+        await client.call("sounds.get", soundId=sound)
+        return True
+    except ari.AriNotFound:
+        pass
+    await client.call("asterisk.setGlobalVar", variable=PLAYED, value=ASKED)
+    target = {"context": CONTEXT, "extension": "play", "priority": 1}
+    try:
+        await client.call(
+            "channels.originate", endpoint=f"Local/listen@{CONTEXT}", timeout=2, variables={"SD_SOUND": sound}, **target
+        )
+    except ari.AriServerError:
+        return None
+    said = ASKED
+    for _ in range(PLAY_LOOKS):
+        await asyncio.sleep(PLAY_LOOK_SECONDS)
+        before, said = said, (await client.call("asterisk.getGlobalVar", variable=PLAYED)).get("value")
+        if said in ("FAILED", "SUCCESS") or (before, said) == (BEGUN, BEGUN):
+            break
+    return None if said == ASKED else said != "FAILED"
