@@ -1,4 +1,4 @@
-"""What only a try tells of an Asterisk: `check` lets it do it, where nobody hears it."""
+"""What only a try tells of an Asterisk: `check` and `campaign start` let it do it, where nobody hears it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import secrets
 from typing import Final
 
 from stasis_dialer import ari
+from stasis_dialer.core.media import sounds_of
+from stasis_dialer.core.model import Campaign
+from stasis_dialer.core.options import RecordingMode
+from stasis_dialer.engine import connection
+from stasis_dialer.errors import DialerError
+from stasis_dialer.settings import Settings
 
 RECORD_LOOKS, RECORD_LOOK_SECONDS = 10, 0.1
 PLAY_LOOKS, PLAY_LOOK_SECONDS = 10, 0.2
@@ -74,3 +80,20 @@ async def can_play(client: ari.Client, sound: str) -> bool | None:
         if said in ("FAILED", "SUCCESS") or (before, said) == (BEGUN, BEGUN):
             break
     return None if said == ASKED else said != "FAILED"
+
+
+async def lacks_of(campaign: Campaign, settings: Settings) -> list[str]:
+    """What Asterisk certainly lacks for a campaign's calls; nothing while it cannot be asked."""
+    lacks = []
+    try:
+        async with connection.connect(settings.ari) as client:
+            for sound, setting in sounds_of(campaign, settings.engine.safe_harbour_media).items():
+                there = await can_play(client, sound)
+                if there is None:
+                    break
+                lacks += [] if there else [f"Asterisk has no such sound: {setting}=sound:{sound}"]
+            if campaign.recording.mode is not RecordingMode.OFF and not await can_record(client):
+                lacks.append("Asterisk cannot write recordings: calls go on without; run: stasis-dialer check")
+    except DialerError:
+        return lacks
+    return lacks
