@@ -190,6 +190,9 @@ class Metrics:
         if call.answered_at is not None and call.bridged_at is not None and not call.is_inbound:
             self._answer_to_agent.labels(call.campaign.name).observe(call.bridged_at - call.answered_at)
 
+    def announced(self, call: Call) -> None:
+        """The customer of a call by hand was told that it is recorded."""
+
     def lost(self, call: Call) -> None:
         """No agent came in time; counted at the end."""
 

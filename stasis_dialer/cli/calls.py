@@ -12,6 +12,7 @@ import click
 from stasis_dialer.cli.context import Context, actor_name, command, name_or_id, pass_context
 from stasis_dialer.cli.exporting import export_calls
 from stasis_dialer.cli.list_options import counting, kind_option
+from stasis_dialer.cli.recordings import recording
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.model import CallRecord, Campaign, Direction, Disposition
 from stasis_dialer.core.numbers import masked
@@ -129,6 +130,9 @@ async def show(context: Context, call_id: str, as_json: bool) -> None:
         return
     show_one(row, False)
     show_list(timeline, False, "no timeline")
+
+
+calls.add_command(recording)
 
 
 def brief(call: CallRecord) -> dict[str, Any]:

@@ -181,8 +181,15 @@ async def _by_name(store: Store, name: str) -> StoredCampaign | None:
 @pass_context
 @command
 async def start(context: Context, name: str) -> None:
-    """Let a campaign dial; a running dialer takes it up within a second."""
-    await _set_status(context, name, CampaignStatus.ACTIVE)
+    """Let a campaign dial; a running dialer takes it up within a second.
+
+    Warns of sounds that Asterisk does not have, and of recordings that it cannot write.
+    """
+    from stasis_dialer.cli.probes import lacks_of
+
+    started = await _set_status(context, name, CampaignStatus.ACTIVE)
+    for lack in await lacks_of(started, context.settings):
+        click.echo(f"warning: {lack}", err=True)
 
 
 @campaign.command()
@@ -246,7 +253,7 @@ async def metrics(context: Context, name: str, hours: float, as_json: bool) -> N
 campaign.add_command(explaining.explain_campaign)
 
 
-async def _set_status(context: Context, name: str, status: CampaignStatus) -> None:
+async def _set_status(context: Context, name: str, status: CampaignStatus) -> Campaign:
     async with context.store() as store:
         stored = await store.campaigns.get(name_or_id(name))
         if status is CampaignStatus.ACTIVE and stored.problems:
@@ -255,6 +262,7 @@ async def _set_status(context: Context, name: str, status: CampaignStatus) -> No
             _check_may_dial(context, stored.campaign)
         await store.campaigns.set_status(stored.campaign.id, status, actor_name(), datetime.now(UTC))
     click.echo(f"{stored.campaign.name}: {status}")
+    return stored.campaign
 
 
 def _check_may_dial(context: Context, campaign: Campaign) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,9 +13,11 @@ import click
 
 from stasis_dialer import ari
 from stasis_dialer.cli.context import DOWN, REFUSED, Context, command, pass_context
+from stasis_dialer.cli.probes import can_play, can_record
 from stasis_dialer.cli.render import json_option, show_list
 from stasis_dialer.core.law import stale_registry
 from stasis_dialer.core.lead_options import LawPack
+from stasis_dialer.core.media import sounds_of
 from stasis_dialer.core.model import RISKY_MODES, Campaign, CampaignStatus, ConnectMode, DialMode
 from stasis_dialer.core.zones import zone_by_code
 from stasis_dialer.db import schema
@@ -99,7 +101,7 @@ async def check(context: Context, as_json: bool) -> None:
     settings = context.settings
     findings = [Finding("configuration", OK, str(context.config))]
     findings += await _database(context)
-    findings += await _asterisk(settings)
+    findings += await _asterisk(settings, await _wanted_sounds(context))
     findings += await _dialer(context)
     rows = [{"check": f.what, "result": f.result, "seen": f.seen, "hint": f.hint} for f in findings]
     show_list(rows, as_json, "")
@@ -183,7 +185,22 @@ def _doubts(campaign: Campaign, settings: Settings) -> list[str]:
     return doubts
 
 
-async def _asterisk(settings: Settings) -> list[Finding]:
+async def _wanted_sounds(context: Context) -> dict[str, list[str]]:
+    """The sounds that campaigns need, each with who needs it; none while the database is away: that is said already."""
+    wanted: dict[str, list[str]] = {}
+    try:
+        async with context.store() as store:
+            found = [stored.campaign for stored in await store.campaigns.find()]
+    except DialerError:
+        return {}
+    for campaign in found:
+        if campaign.status is not CampaignStatus.FINISHED:
+            for sound, setting in sounds_of(campaign, context.settings.engine.safe_harbour_media).items():
+                wanted.setdefault(sound, []).append(f"{campaign.name} {setting}")
+    return wanted
+
+
+async def _asterisk(settings: Settings, wanted: Mapping[str, Sequence[str]]) -> list[Finding]:
     access = settings.ari
     client = connection.connect(access)
     try:
@@ -196,6 +213,7 @@ async def _asterisk(settings: Settings) -> list[Finding]:
     looks: list[Callable[[ari.Client, Settings], Awaitable[list[Finding]]]] = [
         _modules,
         _dialplan,
+        _recordings,
         _trunks,
         _application,
     ]
@@ -204,6 +222,10 @@ async def _asterisk(settings: Settings) -> list[Finding]:
             findings += await look(client, settings)
         except DialerError as error:
             findings.append(Finding(look.__name__.strip("_"), FAILED, str(error)))
+    try:
+        findings += await _sounds(client, wanted)
+    except DialerError as error:
+        findings.append(Finding("sounds", FAILED, str(error)))
     await client.close()
     return findings
 
@@ -242,6 +264,32 @@ async def _dialplan(client: ari.Client, settings: Settings) -> list[Finding]:
             return [Finding("dialplan", OK, "included")]
         await asyncio.sleep(DIALPLAN_LOOK_SECONDS)
     return [Finding("dialplan", FAILED, "not included", "include dialplan/stasis_dialer.conf in extensions.conf")]
+
+
+async def _recordings(client: ari.Client, settings: Settings) -> list[Finding]:
+    """A warning only: calls go on without their recordings."""
+    if await can_record(client):
+        return [Finding("recordings", OK, "can be written")]
+    hint = "see that the folder `recording` of Asterisk's spool exists, and that Asterisk's user may write there"
+    return [Finding("recordings", WARNING, "cannot be written: no call is recorded", hint)]
+
+
+async def _sounds(client: ari.Client, wanted: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """What campaigns have played, and Asterisk may not have; nothing when nothing is played."""
+    told: dict[str, bool | None] = {}
+    for sound in wanted:
+        told[sound] = await can_play(client, sound)
+        if told[sound] is None:
+            break
+    hint = "put it into Asterisk's sounds folder; one that is new, and in one language only: restart Asterisk"
+    findings = [
+        Finding(f"sound {sound}", FAILED, f"Asterisk has no such sound; needed by {', '.join(wanted[sound])}", hint)
+        for sound, is_there in told.items()
+        if is_there is False
+    ]
+    if None in told.values():
+        findings.append(Finding("sounds", UNKNOWN, "the dialplan cannot tell", "update dialplan/stasis_dialer.conf"))
+    return findings or ([Finding("sounds", OK, f"{len(told)} needed, all there")] if told else [])
 
 
 async def _trunks(client: ari.Client, settings: Settings) -> list[Finding]:

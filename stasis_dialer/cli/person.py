@@ -7,8 +7,6 @@ so that no file is left whose name nobody knows.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ import click
 
 from stasis_dialer.ari import AriNotFound
 from stasis_dialer.cli.context import Context, actor_name, command, pass_context
+from stasis_dialer.cli.private import write_private
 from stasis_dialer.cli.render import json_option, show_list, show_one
 from stasis_dialer.core.numbers import ANY_NUMBER, normalise
 from stasis_dialer.db.audit import AuditEntry
@@ -68,7 +67,8 @@ async def export(context: Context, number: str, region: str, target: str | None,
     kinds = _kinds(found)
     content = {"number": found.number, "exported_at": now, **kinds}
     if target is not None and target != "-":
-        _write(Path(target), json.dumps(content, default=str, ensure_ascii=False, indent=2))
+        text = json.dumps(content, default=str, ensure_ascii=False, indent=2)
+        write_private(Path(target), f"{text}\n".encode())
         click.echo(f"{target}: {_told(counts)}", err=True)
     elif as_json or target == "-":
         show_one(content, True)
@@ -174,15 +174,3 @@ async def _delete(context: Context, files: Sequence[str]) -> None:
                 await client.call("recordings.deleteStored", recordingName=file.rpartition(".")[0])
             except AriNotFound:
                 click.echo(f"gone already: {file}", err=True)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that nobody else may read, whole or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -795,6 +795,11 @@ class TellJoined(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class TellAnnounced(Command):
+    """The announcement of the recording has ended, heard or not, after customer and agent had met."""
+
+
+@dataclass(frozen=True, slots=True)
 class TellCall(Command):
     """Hand this event to the call the agent is reserved for."""
 

@@ -199,7 +199,9 @@ class RecordingMode(StrEnum):
 
 
 class RecordingChannels(StrEnum):
-    """How the two sides are kept. Asterisk writes no stereo file here, so two sides apart are two files."""
+    """How the two sides are kept. Asterisk writes no stereo file here: two sides apart are two files, and stereo when
+    they are fetched (`calls recording`).
+    """
 
     MIXED = "mixed"
     SEPARATE = "separate"

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -30,6 +31,8 @@ LOOK_SECONDS: Final = (0.05, 0.3, 3.0)
 NAME_FIELDS: Final = ("campaign", "campaign_id", "date", "time", "call_id", "lead_id", "agent")
 LONGEST_PART: Final = 80
 """Characters of one field of a name: file names end at 255 bytes."""
+CUSTOMER_SIDE, AGENT_SIDE = "-customer", "-agent"
+"""What a file's name ends with when it holds one side."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _PATTERN: Final = re.compile(r"[A-Za-z0-9._/-]*")
 
@@ -236,6 +239,36 @@ def file_name(pattern: str, values: Mapping[str, str]) -> str:
     """The file's path below Asterisk's recording folder, without ending; no value can leave the folder."""
     safe = {name: _safe(value) for name, value in values.items()}
     return "/".join(part.lstrip(".") or "_" for part in pattern.format(**safe).split("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was recorded of a customer with one party: one file, or the customer's and the agent's side."""
+
+    files: tuple[str, ...]
+    agent_late_seconds: float = 0.0
+    """How much later than the customer's side the agent's begins; below zero: earlier."""
+
+
+def parts(files: Sequence[str], begun: Sequence[datetime]) -> list[Part]:
+    """A call's files, sides that belong together in one part, in their order; `begun` is when each was, if known."""
+    at = dict(zip(files, begun, strict=True)) if len(begun) == len(files) else {}
+    found = []
+    for file in files:
+        customer, agent = _sides(file)
+        if customer not in files or agent not in files:
+            found.append(Part((file,)))
+        elif file == customer:
+            late = (at[agent] - at[customer]).total_seconds() if at else 0.0
+            found.append(Part((customer, agent), late))
+    return found
+
+
+def _sides(file: str) -> tuple[str, str]:
+    """The two files of the party with whom this one was recorded, when the sides are apart."""
+    name, _, ending = file.rpartition(".")
+    base = name.removesuffix(AGENT_SIDE if name.endswith(AGENT_SIDE) else CUSTOMER_SIDE)
+    return f"{base}{CUSTOMER_SIDE}.{ending}", f"{base}{AGENT_SIDE}.{ending}"
 
 
 def _safe(value: str) -> str:

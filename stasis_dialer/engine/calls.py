@@ -91,6 +91,8 @@ class Listener(Protocol):
 
     def joined(self, call: Call) -> None: ...
 
+    def announced(self, call: Call) -> None: ...
+
     def lost(self, call: Call) -> None: ...
 
     def ended(self, call: Call) -> None: ...
@@ -112,6 +114,9 @@ class Bystander:
         return
 
     def joined(self, call: Call) -> None:
+        return
+
+    def announced(self, call: Call) -> None:
         return
 
     def lost(self, call: Call) -> None:
@@ -291,6 +296,9 @@ class Calls:
         if isinstance(command, m.TellAnswered):
             for listener in self._listeners:
                 listener.answered(call)
+        elif isinstance(command, m.TellAnnounced):
+            for listener in self._listeners:
+                listener.announced(call)
         elif isinstance(command, m.TellSought):
             for listener in self._listeners:
                 listener.sought(call)

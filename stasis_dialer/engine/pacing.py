@@ -210,6 +210,9 @@ class Paces:
         """Customer and agent talk."""
         self._observe(call, "connected", self._clock.now())
 
+    def announced(self, call: Call) -> None:
+        """Only whoever records is concerned."""
+
     def lost(self, call: Call) -> None:
         """No agent came in time: that is told at once, and not when the message for it has been heard."""
         if call.call_id not in self._lost and not call.is_inbound:

@@ -15,7 +15,7 @@ import structlog
 from stasis_dialer.core import messages as m
 from stasis_dialer.core import recording as machine
 from stasis_dialer.core.call import Call
-from stasis_dialer.core.call.recorded import is_paused
+from stasis_dialer.core.call.recorded import is_paused, is_untold, may_record
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.options import RecordingChannels, RecordingMode
 from stasis_dialer.core.recording import Recording, RecordingState
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 SIDES: Final = {
     RecordingChannels.MIXED: (("both", ""),),
-    RecordingChannels.SEPARATE: (("in", "-customer"), ("out", "-agent")),
+    RecordingChannels.SEPARATE: (("in", machine.CUSTOMER_SIDE), ("out", machine.AGENT_SIDE)),
 }
 """What is heard on the customer's leg, and what its file's name ends with."""
 MOST_TURNS: Final = 100
@@ -59,9 +59,13 @@ class Recorder(Bystander):
     def joined(self, call: Call) -> None:
         """Customer and agent have met: for the first time, or again."""
         options = call.campaign.recording
-        if options.mode is RecordingMode.OFF or call.call_id in self._of_call:
+        if options.mode is RecordingMode.OFF or call.call_id in self._of_call or not self._may_begin(call):
             return
         self._start(call, wants_pause=options.mode is RecordingMode.ON_DEMAND)
+
+    def announced(self, call: Call) -> None:
+        """The customer of a call by hand has heard that it is recorded, or could not."""
+        self.joined(call)
 
     def turned(self, call: Call) -> None:
         """The customer talks with somebody else: with the new voice a new file begins, once the last one is closed.
@@ -92,6 +96,8 @@ class Recorder(Bystander):
         turns = range(1, MOST_TURNS)
         turn = next((t for t in turns if all(self._leg(call, side, t) in channels for _, side in sides)), None)
         if turn is None or not call.recordings:
+            if not self._may_begin(call):
+                return
             self._turns[call.call_id] = len(call.recordings)
             self._start(call, wants_pause=paused or options.mode is RecordingMode.ON_DEMAND)
             return
@@ -146,6 +152,13 @@ class Recorder(Bystander):
 
     # --- how it is done ---------------------------------------------------------------------------------------------
 
+    def _may_begin(self, call: Call) -> bool:
+        """No announcement, no recording: not before it was heard, and with a warning where it cannot be played."""
+        if is_untold(call):
+            file = machine.file_name(call.campaign.recording.name, self._values(call))
+            self._lost(call.call_id, file, "the announcement could not be played; has Asterisk the sound?")
+        return may_record(call)
+
     def _start(self, call: Call, *, wants_pause: bool) -> None:
         turn = self._turns[call.call_id] = self._turns.get(call.call_id, 0) + 1
         for direction, side in SIDES[call.campaign.recording.channels]:
@@ -198,7 +211,7 @@ class Recorder(Bystander):
             if call is not None:
                 self._dispatcher.post(call, command.event)
         elif isinstance(command, m.RecordingLost):
-            self._lost(recording, command.reason)
+            self._lost(recording.call_id, recording.name, command.reason)
         elif isinstance(command, m.EndRecording):
             self._dispatcher.remove(actor)
             others = [other for other in self._of_call.get(recording.call_id, ()) if other is not actor]
@@ -217,16 +230,16 @@ class Recorder(Bystander):
         if wants_pause is not None and call is not None:
             self._start(call.machine, wants_pause=wants_pause)
 
-    def _lost(self, recording: Recording, reason: str) -> None:
-        call = self._dispatcher.find(recording.call_id)
+    def _lost(self, call_id: str, file: str, reason: str) -> None:
+        call = self._dispatcher.find(call_id)
         self.failed += 1
         self.last_failure = {
             "at": self._clock.utc_now().isoformat(),
-            "call_id": recording.call_id,
+            "call_id": call_id,
             "reason": reason,
         }
         self._metrics.recording_failed(call.machine.campaign.name if call is not None else "")
-        log.warning("recording-failed", call_id=recording.call_id, file=recording.name, why=reason)
+        log.warning("recording-failed", call_id=call_id, file=file, why=reason)
 
 
 def _is_closing(recording: Recording) -> bool:

@@ -211,6 +211,9 @@ class Webhooks:
         """Customer and agent talk."""
         self._tell_of(HookEvent.CONNECT, call)
 
+    def announced(self, call: Call) -> None:
+        """Only whoever records is concerned."""
+
     def lost(self, call: Call) -> None:
         """Its end tells of a person whom nobody served."""
 

@@ -116,8 +116,16 @@ class Ear:
 
 def recorded(file: Path) -> list[set[str]]:
     """Whose tones are in a finished recording, half second by half second."""
+    (channel,) = channels(file)
+    return channel
+
+
+def channels(file: Path) -> list[list[set[str]]]:
+    """The same for each channel, the left one first."""
     with wave.open(str(file), "rb") as recording:
-        assert (recording.getframerate(), recording.getsampwidth(), recording.getnchannels()) == (RATE, 2, 1)
+        assert (recording.getframerate(), recording.getsampwidth()) == (RATE, 2)
+        count = recording.getnchannels()
         samples = unpacked(recording.readframes(recording.getnframes()))
     step = int(WINDOW_SECONDS * RATE)
-    return [tones(samples[at : at + step]) for at in range(0, len(samples) - step + 1, step)]
+    sides = [samples[side::count] for side in range(count)]
+    return [[tones(side[at : at + step]) for at in range(0, len(side) - step + 1, step)] for side in sides]

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from stasis_dialer.core.lead_options import Law
+from stasis_dialer.core.model import DialMode
+from stasis_dialer.core.options import Broadcast, Recording, RecordingMode
 from stasis_dialer.lab.addresses import free_port
 from stasis_dialer.lab.fates import Fate, number
 from stasis_dialer.lab.world import Lab
@@ -172,6 +174,55 @@ def test_given_everything_runs_when_it_is_checked_then_all_is_well(floor: Stage)
     assert {row["result"] for row in done.json} == {"ok"}, done.out
     checks = {row["check"] for row in done.json}
     assert checks >= {"configuration", "database", "schema", "asterisk", "modules", "dialplan", "application"}
+
+
+def test_given_a_sound_that_asterisk_does_not_have_when_it_is_checked_then_it_is_named_with_who_needs_it(
+    floor: Stage,
+) -> None:
+    missing, there = "sound:stasis-dialer/no-such", "sound:stasis-dialer/safe-harbour"
+    floor.ledger.campaign(name="said", is_active=False, mode=DialMode.BROADCAST, broadcast=Broadcast(missing))
+    floor.ledger.campaign(name="heard", is_active=False, mode=DialMode.BROADCAST, broadcast=Broadcast(there))
+    floor.ledger.campaign(name="told", is_active=False, safe_harbour_media="sound:vm-goodbye")
+
+    done = floor.dialers[0].cli("check", "--json")
+
+    assert done.code == REFUSED
+    said = {row["check"]: row["seen"] for row in done.json if row["check"].startswith("sound")}
+    assert said == {"sound stasis-dialer/no-such": "Asterisk has no such sound; needed by said broadcast.media"}
+    wait_for(lambda: not floor.lab.pbx.ari.get("channels"), "what was played to nobody to be over")
+
+
+def test_given_what_asterisk_lacks_when_a_campaign_is_started_then_it_is_warned_of(floor: Stage) -> None:
+    missing = Recording(RecordingMode.ALL, announcement="sound:no-such")
+    floor.ledger.campaign(name="whole", is_active=False, recording=Recording(RecordingMode.ALL))
+    floor.ledger.campaign(name="broken", is_active=False, recording=missing)
+    spool = floor.lab.pbx.folder / "spool" / "recording"
+
+    whole = floor.dialers[0].cli("campaign", "start", "whole")
+    spool.rename(spool.with_name("away"))
+    try:
+        broken = floor.dialers[0].cli("campaign", "start", "broken")
+    finally:
+        spool.with_name("away").rename(spool)
+
+    assert (whole.code, whole.err) == (DONE, "")
+    assert (broken.code, broken.out) == (DONE, "broken: active\n")
+    assert broken.err.splitlines() == [
+        "warning: Asterisk has no such sound: recording.announcement=sound:no-such",
+        "warning: Asterisk cannot write recordings: calls go on without; run: stasis-dialer check",
+    ]
+
+
+def test_given_an_older_dialplan_when_sounds_are_checked_then_it_says_that_it_cannot_tell(floor: Stage) -> None:
+    floor.ledger.campaign(is_active=False, safe_harbour_media="sound:stasis-dialer/safe-harbour")
+    floor.lab.pbx.cli("dialplan remove extension listen@sd-check")
+    try:
+        done = floor.dialers[0].cli("check", "--json")
+    finally:
+        floor.lab.pbx.cli("dialplan reload")
+
+    (row,) = [row for row in done.json if row["check"].startswith("sound")]
+    assert (done.code, row["result"], row["hint"]) == (DONE, "unknown", "update dialplan/stasis_dialer.conf")
 
 
 def test_given_no_dialer_and_no_schema_when_it_is_checked_then_it_is_said_what_to_do(

@@ -8,7 +8,7 @@ import pytest
 
 from stasis_dialer.core.options import Recording, RecordingChannels, RecordingMode
 from stasis_dialer.lab.fates import Fate, number
-from tests.e2e.audio import AGENT, CUSTOMER, Ear, recorded
+from tests.e2e.audio import AGENT, CUSTOMER, Ear, channels, recorded
 from tests.e2e.support import Stage, timeline, wait_for
 
 ALL = Recording(RecordingMode.ALL)
@@ -45,7 +45,7 @@ def snapshot(stage: Stage) -> dict[str, object]:
 
 
 def test_given_a_recorded_campaign_when_both_have_spoken_then_both_are_in_the_file_and_heard_each_other(
-    floor: Stage, ears: tuple[Ear, Ear]
+    floor: Stage, ears: tuple[Ear, Ear], tmp_path: Path
 ) -> None:
     dialer, ledger = floor.dialers[0], floor.ledger
     customers = [number(Fate.HUMAN, serial=serial) for serial in (1, 2)]
@@ -64,6 +64,10 @@ def test_given_a_recorded_campaign_when_both_have_spoken_then_both_are_in_the_fi
     for (file,) in (first, second):
         wait_for(lambda it=file: BOTH in recorded(it), "both to be in the file")
     assert snapshot(floor) == {"live": 0, "failed": 0, "last_failure": None}
+
+    fetched = tmp_path / "fetched.wav"
+    assert dialer.cli("calls", "recording", rows[0]["unique_id"], str(fetched)).code == 0
+    assert fetched.read_bytes() == first[0].read_bytes()
 
 
 def test_given_a_pause_then_what_was_said_meanwhile_is_not_in_the_file(floor: Stage, ears: tuple[Ear, Ear]) -> None:
@@ -96,7 +100,9 @@ def test_given_a_pause_then_what_was_said_meanwhile_is_not_in_the_file(floor: St
     ]
 
 
-def test_given_the_sides_apart_then_each_file_has_one_side(floor: Stage, ears: tuple[Ear, Ear]) -> None:
+def test_given_the_sides_apart_then_each_file_has_one_side_and_the_stereo_file_one_in_each_channel(
+    floor: Stage, ears: tuple[Ear, Ear], tmp_path: Path
+) -> None:
     dialer, ledger = floor.dialers[0], floor.ledger
     customer = number(Fate.HUMAN, serial=1)
     options = Recording(RecordingMode.ALL, RecordingChannels.SEPARATE)
@@ -114,6 +120,15 @@ def test_given_the_sides_apart_then_each_file_has_one_side(floor: Stage, ears: t
     assert all("customer" not in heard for heard in recorded(said["agent"]))
     assert all("agent" not in heard for heard in recorded(said["customer"]))
 
+    both = tmp_path / "both.wav"
+    done = dialer.cli("calls", "recording", row["unique_id"], str(both))
+    assert (done.code, both.stat().st_mode & 0o077) == (0, 0), done.err
+    left, right = channels(both)
+    assert {"customer"} in left
+    assert {"agent"} in right
+    assert all("agent" not in heard for heard in left)
+    assert all("customer" not in heard for heard in right)
+
 
 def test_given_an_announcement_then_the_customer_hears_it_before_the_agent(floor: Stage, ears: tuple[Ear, Ear]) -> None:
     dialer, ledger = floor.dialers[0], floor.ledger
@@ -128,6 +143,24 @@ def test_given_an_announcement_then_the_customer_hears_it_before_the_agent(floor
     at = timeline(row)
     assert list(at).index("announced") < list(at).index(f"bridged {PHONE}")
     assert row["disposition"] == "answered"
+
+
+def test_given_an_announcement_that_asterisk_does_not_have_then_they_talk_and_nothing_is_recorded(
+    floor: Stage, ears: tuple[Ear, Ear]
+) -> None:
+    dialer, ledger = floor.dialers[0], floor.ledger
+    customer = number(Fate.HUMAN, serial=1)
+    options = Recording(RecordingMode.ALL, announcement="sound:no-such-sound")
+    dialer.log_in(PHONE, campaign=ledger.campaign([customer], recording=options))
+    dialer.wait_agent(PHONE, "on_call")
+    ears[1].hears("agent")
+    ears[0].hears("customer")
+    floor.customers_hang_up()
+    row = ledger.ended_call(customer)
+
+    assert "announcement not played" in timeline(row)
+    assert files_of(floor, row["unique_id"]) == []
+    assert str(snapshot(floor)["last_failure"]).count(row["unique_id"]) == 1
 
 
 @pytest.mark.parametrize("trouble", ["folder missing", "disk full"])
@@ -160,3 +193,28 @@ def test_given_nothing_can_be_written_then_the_call_goes_on_and_the_trouble_is_s
     assert "recording-failed" in dialer.log
     assert "stasis_dialer_recordings_failed_total" in dialer.metrics()
     assert str(snapshot(floor)["last_failure"]).count(row["unique_id"]) == 1
+
+
+@pytest.mark.parametrize("trouble", ["no such folder", "a file in its place"])
+def test_given_recordings_cannot_be_written_then_check_warns_and_leaves_nothing_behind(
+    floor: Stage, trouble: str
+) -> None:
+    folder, away = spool(floor), spool(floor).with_name("away")
+    before = sorted(folder.iterdir())
+
+    def check() -> tuple[int, str]:
+        done = floor.dialers[0].cli("check", "--json")
+        return done.code, next(row["result"] for row in done.json if row["check"] == "recordings")
+
+    assert check() == (0, "ok")
+    folder.rename(away)
+    try:
+        if trouble == "a file in its place":
+            folder.write_text("")
+        assert check() == (0, "warning")
+    finally:
+        folder.unlink(missing_ok=True)
+        away.rename(folder)
+    assert check() == (0, "ok")
+    assert sorted(folder.iterdir()) == before
+    assert not [bridge for bridge in floor.lab.pbx.ari.get("bridges") if "check" in bridge["id"]]

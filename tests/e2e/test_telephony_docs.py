@@ -130,7 +130,7 @@ def test_given_the_documents_files_when_asterisk_starts_from_them_then_check_fin
         assert not site.asterisk.problems()
         settings = site.asterisk.cli("core show settings")
     assert re.search(r"Maximum calls: +2000", settings), settings
-    needed = ("asterisk", "asterisk version", "modules", "dialplan", "trunk carrier")
+    needed = ("asterisk", "asterisk version", "modules", "dialplan", "recordings", "trunk carrier")
     results = {name: found[name]["result"] for name in needed}
     assert results.pop("trunk carrier") in ("ok", "warning")  # no carrier answers there
     assert set(results.values()) == {"ok"}, found

@@ -9,8 +9,8 @@ import pytest
 
 from stasis_dialer import ari
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.model import Disposition
-from stasis_dialer.core.options import Recording, RecordingChannels, RecordingMode
+from stasis_dialer.core.model import DialMode, Disposition
+from stasis_dialer.core.options import OnTimeout, Preview, Recording, RecordingChannels, RecordingMode
 from stasis_dialer.engine.retention import Retention
 from stasis_dialer.errors import Refused
 from tests.engine.floor import Floor, on_the_floor
@@ -65,6 +65,35 @@ def test_given_recording_fails_then_the_call_goes_on_and_the_failure_is_seen() -
         assert floor.outcomes() == [Disposition.ANSWERED]
         seen = floor.recorder.snapshot()
         assert (seen["live"], seen["failed"], seen["last_failure"]["reason"]) == (0, 1, "refused 500")
+
+    on_the_floor(story)
+
+
+@pytest.mark.parametrize("mode", [DialMode.PROGRESSIVE, DialMode.PREVIEW])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_given_an_announcement_that_asterisk_does_not_have_then_the_call_goes_on_and_is_not_recorded(
+    mode: DialMode, is_there: bool
+) -> None:
+    async def story(floor: Floor) -> None:
+        async def execute(command: m.Command) -> tuple[m.Event, ...]:
+            if isinstance(command, m.PlayMessage) and not is_there:
+                return (m.MessageEnded(command.name, is_heard=False),)
+            return await floor.board.execute(command)
+
+        floor.dispatcher._execute = execute
+        preview = Preview(1.0, OnTimeout.DIAL)
+        recording = Recording(RecordingMode.ALL, announcement="sound:recorded")
+        await floor.campaign(1, recording=recording, mode=mode, preview=preview)
+        floor.anybody = Person(picks_up_after=1.0, hangs_up_after=60.0)
+        await floor.agents("1001")
+        floor.start()
+        await asyncio.sleep(30.0)
+        after = await (await floor.is_killed()).starts_again()
+        await asyncio.sleep(60.0)
+        assert after.outcomes() == [Disposition.ANSWERED]
+        assert len(floor.board.files) == (1 if is_there else 0)
+        why = str(after.recorder.snapshot()["last_failure"])
+        assert is_there or "the announcement could not be played" in why
 
     on_the_floor(story)
 

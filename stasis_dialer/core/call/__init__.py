@@ -166,6 +166,7 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.BRIDGED, m.PartnerLost): handing.partner_lost,
     (S.BRIDGED, m.AgentChanged): handing.agent_changed,
     (S.BRIDGED, m.LegGone): ending.gone,
+    (S.BRIDGED, m.MessageEnded): recorded.told_late,
     (S.BRIDGED, m.DeadlineReached): ending.over,
     (S.BRIDGED, m.StopRequested): ending.stopped,
     (S.PLAYING, m.MessageEnded): broadcast.message_over,

@@ -7,7 +7,7 @@ bridge before it is dialled. Who goes away before that leaves the lead as it was
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import meeting
+from stasis_dialer.core.call import meeting, recorded
 from stasis_dialer.core.call.state import (
     CREATE_SECONDS,
     JOIN_SECONDS,
@@ -21,7 +21,7 @@ from stasis_dialer.core.call.state import (
 )
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import Campaign, Disposition, Fault, Lead
-from stasis_dialer.core.options import ByHand, OnTimeout, RecordingMode
+from stasis_dialer.core.options import ByHand, OnTimeout
 
 PREVIEW_TIMEOUT = "preview_timeout"
 """Why an agent is paused who let a preview pass."""
@@ -177,10 +177,10 @@ def answered(call: Call, now: float) -> Step:
     """Somebody picked up, and the agent is there already, or in a moment."""
     assert call.bridge_id is not None
     up, told = trunk_works(marked(call, now, "answered", answered_at=now, waits_since=now))
-    options = call.campaign.recording
+    media = call.campaign.recording.announcement
     told = (m.TellAnswered(), *told)
-    if options.mode is RecordingMode.ALL and options.announcement is not None:
-        told = (*told, m.PlayMessage(call.leg_id, options.announcement, "announcement"))
+    if media is not None and recorded.must_tell(call):
+        told = (*told, m.PlayMessage(call.leg_id, media, recorded.ANNOUNCEMENT))
     offering = evolve(up, state=S.OFFERING, is_joining=True, is_announced=True, deadline=now + JOIN_SECONDS)
     if not call.is_heard:
         return offering, (*told, m.Save())

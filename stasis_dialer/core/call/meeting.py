@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.call import recorded
 from stasis_dialer.core.call.state import (
     ANNOUNCEMENT_SECONDS,
     JOIN_SECONDS,
@@ -17,10 +16,6 @@ from stasis_dialer.core.call.state import (
     quiet,
 )
 from stasis_dialer.core.evolve import evolve
-from stasis_dialer.core.options import RecordingMode
-
-ANNOUNCEMENT: Final = "announcement"
-"""The name of the announcement of a recording among what is played to a leg."""
 
 
 def wait_for_agent(call: Call, now: float) -> Step:
@@ -47,18 +42,21 @@ def agent_ready(call: Call, event: m.Event, now: float) -> Step:
         agent_leg_id=event.leg_id,
         bridge_id=event.bridge_id,
     )
-    options = call.campaign.recording
-    if options.mode is not RecordingMode.ALL or options.announcement is None or call.is_announced:
+    media = call.campaign.recording.announcement
+    if media is None or not recorded.must_tell(call) or call.is_announced:
         return _join(offering, now)
     announcing = marked(offering, now, "announced", is_announced=True, deadline=now + ANNOUNCEMENT_SECONDS)
-    return announcing, (*quiet(call), m.PlayMessage(call.leg_id, options.announcement, ANNOUNCEMENT))
+    return announcing, (*quiet(call), m.PlayMessage(call.leg_id, media, recorded.ANNOUNCEMENT))
 
 
 def announced(call: Call, event: m.Event, now: float) -> Step:
-    """The announcement of the recording is over: the agent waits. Any other was cut off, or leaves the music."""
+    """The announcement of the recording is over, heard or not: the agent waits. Any other was cut off, or leaves the
+    music.
+    """
     assert isinstance(event, m.MessageEnded)
-    if event.name == ANNOUNCEMENT:
-        return _join(call, now) if is_announcing(call) else (call, ())
+    if event.name == recorded.ANNOUNCEMENT:
+        told = recorded.told(call, event, now)
+        return _join(told, now) if is_announcing(call) else (told, ())
     if event.name != call.playing:
         return call, ()
     music = (m.StartMusic(call.leg_id),) if call.bridge_id is None else ()
@@ -138,7 +136,7 @@ def nobody_came(call: Call, event: m.Event, now: float) -> Step:
     The agent is given back when the customer's leg is gone, because the join may still happen.
     """
     if is_announcing(call):
-        return _join(call, now)
+        return _join(recorded.told(call, m.MessageEnded(recorded.ANNOUNCEMENT, is_heard=False), now), now)
     if call.is_joining:
         return close(marked(call, now, "given up", given_up_at=now, is_joining=False), now, by="dialer")
     return give_up(call, now, is_agent_broken=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.call import recorded
 from stasis_dialer.core.call.meeting import give_up
 from stasis_dialer.core.call.state import Call, S, Step, marked
 from stasis_dialer.core.evolve import evolve
@@ -70,10 +71,10 @@ def place_known(call: Call, event: m.Event, now: float) -> Step:
 
 
 def announced(call: Call, event: m.Event, now: float) -> Step:
-    """The announcement is over: music again."""
+    """The announcement is over: music again. That of a recording may outlast the agent for whom it was played."""
     assert isinstance(event, m.MessageEnded)
     if event.name != call.playing:
-        return call, ()
+        return recorded.told(call, event, now), ()
     return evolve(call, playing=None), (m.StartMusic(call.leg_id),)
 
 

@@ -9,6 +9,7 @@ import pytest
 from stasis_dialer.core import agent as agent_machine
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import CallState, by_hand
+from stasis_dialer.core.call.recorded import may_record
 from stasis_dialer.core.model import AgentState, Campaign, Disposition, Fault
 from stasis_dialer.core.options import ByHand, OnTimeout, Preview, Recording, RecordingMode
 from stasis_dialer.errors import IllegalEvent
@@ -98,6 +99,10 @@ def test_given_recording_with_an_announcement_then_the_customer_hears_it_at_the_
     recording = Recording(mode=RecordingMode.ALL, announcement="sound:recorded")
     story = dialling(replace(CAMPAIGN, recording=recording)).hears(m.Joined("b1"), m.Answered())
     assert m.PlayMessage("c1", "sound:recorded", "announcement") in story.last
+    assert not may_record(story.call), "not before it was heard"
+    assert story.hears(m.MessageEnded("announcement")).last == (m.TellAnnounced(), m.Save())
+    assert may_record(story.call)
+    assert story.hears(m.MessageEnded("announcement")).last == ()
 
 
 @pytest.mark.parametrize("event", [m.AgentLost("1001"), m.JoinFailed("b1", "no")], ids=["agent gone", "not joined"])

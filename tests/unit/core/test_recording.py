@@ -11,12 +11,20 @@ import pytest
 from stasis_dialer.core import messages as m
 from stasis_dialer.core import recording as machine
 from stasis_dialer.core.call import CallState
-from stasis_dialer.core.call.recorded import is_paused
+from stasis_dialer.core.call.recorded import is_paused, is_untold, may_record
 from stasis_dialer.core.cdr import record
 from stasis_dialer.core.model import Campaign
 from stasis_dialer.core.options import Recording as Options
 from stasis_dialer.core.options import RecordingMode
-from stasis_dialer.core.recording import NAME_FIELDS, Recording, RecordingState, file_name, pattern_problem
+from stasis_dialer.core.recording import (
+    NAME_FIELDS,
+    Part,
+    Recording,
+    RecordingState,
+    file_name,
+    parts,
+    pattern_problem,
+)
 from tests.unit.core.builders import EVENTS, MESSAGE, READY, CallStory, bridged, queued
 
 S = RecordingState
@@ -195,12 +203,30 @@ def test_given_an_announcement_when_the_agent_is_ready_then_the_customer_hears_i
 def test_given_an_announcement_that_never_ends_then_the_customer_is_joined_all_the_same() -> None:
     story = queued(ANNOUNCED).hears(READY).reaches_its_deadline()
     assert story.last == (m.Join("c1", "b1"),)
+    assert is_untold(story.call)
+    assert may_record(story.hears(m.MessageEnded("announcement")).call), "it was long, and was heard all the same"
+
+
+def test_given_an_announcement_that_cannot_be_played_then_they_talk_and_nothing_may_be_recorded() -> None:
+    story = queued(ANNOUNCED).hears(READY, m.MessageEnded("announcement", is_heard=False))
+    assert story.last == (m.Join("c1", "b1"),)
+    story.hears(m.MessageEnded("announcement", is_heard=False), m.Joined("b1"))
+    assert story.call.state is CallState.BRIDGED
+    assert (may_record(story.call), is_untold(story.call)) == (False, True)
+    assert [what for _, what in story.call.timeline].count("announcement not played") == 1
+
+
+@pytest.mark.parametrize("mode", list(RecordingMode))
+def test_given_no_announcement_is_asked_for_then_nothing_stands_against_a_recording(mode: RecordingMode) -> None:
+    assert may_record(bridged(Campaign(7, "spring", recording=Options(mode))).call)
 
 
 def test_given_the_agent_is_lost_during_the_announcement_then_the_next_one_is_joined_without_it() -> None:
     story: CallStory = queued(ANNOUNCED, at=10.0).hears(READY).hears(m.AgentLost("1001"), at=11.0)
     assert story.call.state is CallState.QUEUED
     assert story.hears(m.MessageEnded()).last == ()
+    assert not may_record(story.call)
+    assert may_record(story.hears(m.MessageEnded("announcement")).call)
     assert story.hears(m.AgentReady("1002", "a2", "b2")).last == (m.Join("c1", "b2"),)
 
 
@@ -230,6 +256,23 @@ REFUSED += ["{call_id:>9}", "{call_id!r}", "{number}-{call_id}", "{call_id} x", 
 @pytest.mark.parametrize("pattern", REFUSED)
 def test_given_a_pattern_that_could_leave_the_folder_or_meet_another_file_then_it_is_refused(pattern: str) -> None:
     assert pattern_problem(pattern)
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def test_given_the_sides_apart_then_those_of_one_party_belong_together_at_their_distance() -> None:
+    files = ["x/c1-agent.wav", "x/c1-customer.wav", "x/c1-2-customer.wav", "x/c1-2-agent.wav"]
+    assert parts(files, [_utc(at) for at in (1.25, 1.0, 9.0, 9.0)]) == [
+        Part(("x/c1-customer.wav", "x/c1-agent.wav"), 0.25),
+        Part(("x/c1-2-customer.wav", "x/c1-2-agent.wav"), 0.0),
+    ]
+    assert [part.agent_late_seconds for part in parts(files, [])] == [0.0, 0.0]
+
+
+def test_given_no_other_side_then_a_file_is_a_part_whatever_its_name() -> None:
+    files = ["c1.wav", "c1-agent.wav", "c1-2-customer.wav", "c1-2-agent.gsm"]
+    assert parts(files, []) == [Part((file,)) for file in files]
 
 
 def _utc(seconds: float) -> datetime:
