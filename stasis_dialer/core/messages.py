@@ -574,7 +574,9 @@ class PhoneRegistered(Event):
 
 @dataclass(frozen=True, slots=True)
 class PhoneUnregistered(Event):
-    """The agent's telephone cannot be reached any more."""
+    """The agent's telephone cannot be reached. `is_loss`: it could be a moment ago; else nobody knows since when."""
+
+    is_loss: bool = True
 
 
 TALKING: Final = "mixing,proxy_media"

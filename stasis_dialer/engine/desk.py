@@ -368,12 +368,13 @@ class Desk:
             self._match_soon()
 
     def phones(self, registered: set[str]) -> None:
-        """Which telephones can be reached now; sessions hear only of changes."""
+        """Which telephones can be reached now; sessions hear only of changes. The first look sees no telephone go."""
         before, self._registered = self._registered, registered
         for extension, actor in list(self._by_extension.items()):
             is_there = extension in registered
             if before is None or is_there != (extension in before) or is_there != actor.machine.is_registered:
-                self._dispatcher.post(actor, m.PhoneRegistered() if is_there else m.PhoneUnregistered())
+                is_loss = before is not None and extension in before
+                self._dispatcher.post(actor, m.PhoneRegistered() if is_there else m.PhoneUnregistered(is_loss))
 
     def _take_over(self, extension: str) -> None:
         known = self._by_extension.get(extension)

@@ -96,7 +96,7 @@ class Agent:
     wants_logout: bool = False
     is_registered: bool = True
     is_lost: bool = False
-    """Whether the telephone was registered and is not any more: its leg may be dead, and still look up."""
+    """Whether the telephone was seen to go: its leg may be dead, and still look up."""
     manners: Manners = NO_MANNERS
     is_seated: bool = False
     """Whether the always-on leg has been in its bridge."""
