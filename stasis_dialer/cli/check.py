@@ -14,6 +14,7 @@ import click
 from stasis_dialer import ari
 from stasis_dialer.cli.context import DOWN, REFUSED, Context, command, pass_context
 from stasis_dialer.cli.render import json_option, show_list
+from stasis_dialer.core.extensions import endpoint_of
 from stasis_dialer.core.law import stale_registry
 from stasis_dialer.core.lead_options import LawPack
 from stasis_dialer.core.model import RISKY_MODES, Campaign, CampaignStatus, ConnectMode, DialMode
@@ -247,8 +248,7 @@ async def _dialplan(client: ari.Client, settings: Settings) -> list[Finding]:
 async def _trunks(client: ari.Client, settings: Settings) -> list[Finding]:
     findings = []
     for trunk in settings.trunks:
-        technology, _, rest = trunk.endpoint.partition("/")
-        resource = rest.rpartition("@")[2] or rest
+        technology, resource = trunk.endpoint.partition("/")[0], endpoint_of(trunk.endpoint)
         name = f"trunk {trunk.name}"
         try:
             endpoint = await client.call("endpoints.get", tech=technology, resource=resource)

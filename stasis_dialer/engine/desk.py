@@ -19,6 +19,7 @@ from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import NO_MANNERS, Agent, Manners
 from stasis_dialer.core.call import Call
 from stasis_dialer.core.evolve import evolve
+from stasis_dialer.core.extensions import WHAT_IT_IS, Extensions
 from stasis_dialer.core.model import AgentState, Campaign, ConnectMode
 from stasis_dialer.core.options import NO_DISPOSITIONS
 from stasis_dialer.core.routing import choose_agent
@@ -40,7 +41,6 @@ SHOWN_SLACK_SECONDS: Final = 10.0
 """An agent's own deadline comes after that of the lead that is shown. Not measured."""
 DEFAULT: Final = "default"
 """Who disposed a call whose agent said nothing in time."""
-EXTENSION_SIGNS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Desk:
         dispositions: Dispositions,
         ids: Ids,
         app: str,
-        endpoint: str,
+        extensions: Extensions,
         auto_answer_header: str,
         campaigns: Callable[[], Mapping[int, Campaign]],
         on_free: Callable[[], None],
@@ -84,7 +84,7 @@ class Desk:
         self._dispositions = dispositions
         self._ids = ids
         self._app = app
-        self._endpoint = endpoint
+        self._extensions = extensions
         self._auto_answer_header = auto_answer_header
         self._campaigns = campaigns
         self._on_free = on_free
@@ -383,8 +383,8 @@ class Desk:
             self._dispatcher.post(known, m.LogoutRequested())
 
     def _check(self, extension: str) -> None:
-        if not extension or len(extension) > 10 or not set(extension) <= EXTENSION_SIGNS:
-            raise Refused(f"not an extension: {extension[:20]!r}; at most 10 letters and digits")
+        if not self._extensions.has(extension):
+            raise Refused(f"not an extension: {extension[:20]!r}; {WHAT_IT_IS}, and no trunk")
         known = self._by_extension.get(extension)
         if known is not None and known.machine.state is not AgentState.LOGGED_OFF:
             raise Refused(f"the agent is logged in already: extension={extension} state={known.machine.state}")
@@ -404,7 +404,7 @@ class Desk:
         agent = Agent(
             session_id=self._ids.new(SESSION),
             extension=extension,
-            endpoint=self._endpoint.format(extension=extension),
+            endpoint=self._extensions.template.format(extension=extension),
             connect=connect,
             campaigns=serves,
             chosen=frozenset(campaigns),

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Manners
 from stasis_dialer.core.call import CallState, arrive
+from stasis_dialer.core.extensions import Extensions
 from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.model import (
     AgentSession,
@@ -261,7 +262,7 @@ class World:
             self.dispositions,
             self.ids,
             "app",
-            "PJSIP/{extension}",
+            Extensions(),
             "",
             lambda: {1: campaign},
             self._freed,
