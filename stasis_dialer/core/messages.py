@@ -409,7 +409,7 @@ class PartnerLost(Event):
 
 @dataclass(frozen=True, slots=True)
 class AgentChanged(Event):
-    """The customer talks with another agent."""
+    """The customer talks with another agent, or with the same one on another leg."""
 
     extension: str
     leg_id: str
@@ -791,7 +791,9 @@ class Remind(Command):
 
 @dataclass(frozen=True, slots=True)
 class TellJoined(Command):
-    """The customer is with the agent: tell the agent's side. `is_again`: another agent was there before."""
+    """The customer is with the agent: tell the agent's side. `is_again`: another agent, or another leg of
+    the same one, was there before.
+    """
 
     is_again: bool = False
 

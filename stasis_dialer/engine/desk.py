@@ -305,12 +305,18 @@ class Desk:
         return agent_machine.call_phone(agent, leg_id, bridge_id, create, self._clock.now())
 
     def phone_logs_in(self, extension: str, leg_id: str, campaigns: Iterable[int] = ()) -> Agent:
-        """Open a session for the telephone that called us; `leg_id` is its channel.
+        """Open a session for the telephone that called us, or go on with its session; `leg_id` is its channel.
 
         Whoever sits at the telephone is the agent: a session of that extension without a customer is over, such as that
-        of a telephone that was switched off and on again.
-        Raises: Refused when the extension is no extension, or has a customer.
+        of a telephone that was switched off and on again. One who talks on a leg that may be dead goes on with the
+        customer on the new one; one who holds or transfers the customer does not, as the transfer knows the old leg.
+        Raises: Refused when the extension is no extension, or has a customer on a leg that is well.
         """
+        known = self._by_extension.get(extension)
+        if known is not None and self._may_change_leg(known):
+            log.warning("agent-on-new-leg", agent=extension, call_id=known.machine.call_id, leg=leg_id)
+            self._dispatcher.apply(known, *agent_machine.change_leg(known.machine, leg_id, self._clock.now()))
+            return known.machine
         self._take_over(extension)
         self._check(extension)
         connect = self._connect_mode(extension, campaigns)
@@ -375,6 +381,10 @@ class Desk:
             if before is None or is_there != (extension in before) or is_there != actor.machine.is_registered:
                 is_loss = before is not None and extension in before
                 self._dispatcher.post(actor, m.PhoneRegistered() if is_there else m.PhoneUnregistered(is_loss))
+
+    def _may_change_leg(self, actor: Actor[Agent]) -> bool:
+        is_with_call = self._with_call.get(actor.machine.call_id or "") is actor
+        return is_with_call and agent_machine.may_change_leg(actor.machine)
 
     def _take_over(self, extension: str) -> None:
         known = self._by_extension.get(extension)

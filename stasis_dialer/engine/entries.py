@@ -171,7 +171,7 @@ class Entries:
         except (Refused, DatabaseUnavailable) as error:
             await self._say(leg_id, self._refused("agent-login", leg_id, error))
             return
-        if not agent.is_always_on:
+        if leg_id not in (agent.leg_id, agent.next_leg_id):
             await self._say(leg_id, LOGGED_IN)
 
     async def _is_known(self, leg_id: str, extension: str, visit: _Visit) -> bool:

@@ -200,6 +200,7 @@ def vanishing(floor: Stage) -> Iterator[VanishingPhone]:
     phone = VanishingPhone(SECOND, lab.state.phones[SECOND], lab.sipp_address, lab.state.block.pbx)
     phone.switch_on()
     wait_for(lab.phone(SECOND).is_registered, "the telephone to be known")
+    floor.wait_phones()
     yield phone
     phone.close()
 
@@ -222,6 +223,35 @@ def test_given_a_telephone_that_loses_its_power_then_no_customer_meets_it_and_it
     assert ledger.ended_call(talks)["source_extension"] == SECOND
     assert [call["unique_id"] for call in ledger.calls()] == [ledger.ended_call(talks)["unique_id"]]
     floor.wait_empty()
+
+
+@pytest.mark.parametrize("connect", list(ConnectMode), ids=str)
+def test_given_a_telephone_that_lost_its_power_while_talking_when_it_dials_in_again_then_the_customer_is_on_its_new_leg(
+    floor: Stage, vanishing: VanishingPhone, connect: ConnectMode
+) -> None:
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(SECOND)
+    talks = number(Fate.HUMAN, serial=423)
+    campaign = ledger.campaign([talks], connect=connect, answer_deadline_seconds=20.0)
+    dialer.log_in(SECOND, campaign=campaign)
+    first = dialer.wait_agent(SECOND, "on_call")
+    customer = ledger.only_call(talks)["unique_id"]
+    [(bridge, pair)] = floor.talking()
+    dead = pair - {customer}
+    vanishing.lose_power()
+    wait_for(lambda: not phone.is_registered(), "its silence to be noticed")
+    phone.register()
+    phone.dial("*51")
+    wait_for(phone.is_talking, "the telephone to be in a call again")
+    wait_for(lambda: not dead & set(floor.channels()), "the dead leg to be over")
+    wait_for(lambda: [(b, customer in legs, len(legs)) for b, legs in floor.talking()] == [(bridge, True, 2)], "them")
+    again = dialer.agent(SECOND)
+    floor.customers_hang_up()
+    row = ledger.ended_call(talks)
+
+    assert (again["state"], again["logged_in_at"]) == ("on_call", first["logged_in_at"])
+    assert (row["source_extension"], row["hung_up_by"]) == (SECOND, "customer")
+    assert row["agent_leg_id"] not in dead
+    dialer.wait_agent(SECOND, "wrap_up", "available")
 
 
 # --- legs that fall -------------------------------------------------------------------------------------------------
