@@ -1,7 +1,8 @@
 """`painel_ramais` follows the real telephones: registered, lines free or busy, last activity.
 
 Asterisk's endpoints are read twice a second rather than subscribed to: a subscription doubles every event of our own
-calls and can block ARI for good (asterisk#2170). Which endpoints are extensions: `core.extensions`.
+calls and can block ARI for good (asterisk#2170). Which endpoints are extensions: `core.extensions`. One named with
+letters may be a telephone or somebody's gateway: the legacy's panel has it once an agent is logged in there.
 """
 
 from __future__ import annotations
@@ -97,10 +98,13 @@ class Panel:
         for number in self._written.keys() - seen.keys():
             seen[number] = status_of(number, False, 0)
         self._desk.phones({number for number, status in seen.items() if status.is_registered})
-        changed = [status for number, status in seen.items() if self._written.get(number) != status]
+        changed = [status for number, status in seen.items() if self._written.get(number) != status and self._has(number)]
         if not changed:
             return
         await self._store.save_extensions(changed, self._clock.utc_now())
         self._written.update({status.number: status for status in changed})
         if self._on_change is not None:
             self._on_change(changed)
+
+    def _has(self, number: str) -> bool:
+        return number.isdigit() or number in self._written or self._desk.find(number) is not None

@@ -15,7 +15,8 @@ from stasis_dialer.lab.fates import Fate, number
 from tests.e2e.support import Stage, wait_for
 from tests.e2e.vanishing import VanishingPhone
 
-FIRST, SECOND = "1001", "1002"
+FIRST, SECOND, PINNED = "1001", "1002", "1003"
+"""The last one keeps its PIN, and is locked for a while."""
 CHOICES = (
     Choice("sale", "1", success=True),
     Choice("stop", "2", do_not_call=True),
@@ -139,7 +140,7 @@ def test_given_a_disposition_long_after_the_call_then_cli_and_rows_agree(floor: 
     said = dialer.cli("agent", "dispose", FIRST, "sale", "--json")
     assert (said.code, said.json["call_id"]) == (0, row["unique_id"]), said.err
     disposed(floor, customer, "sale")
-    wrong = dialer.cli("agent", "dispose", FIRST, "other")
+    wrong = dialer.cli("agent", "dispose", FIRST, "none")
     assert wrong.code == 1
     assert "no such disposition" in wrong.err
 
@@ -148,15 +149,15 @@ def test_given_a_disposition_long_after_the_call_then_cli_and_rows_agree(floor: 
 
 
 def test_given_a_pin_then_the_right_one_lets_in_and_wrong_ones_end_the_call_and_lock(floor: Stage) -> None:
-    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(SECOND)
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(PINNED)
     ledger.campaign()
-    ledger.set_pin(SECOND, "4321")
+    ledger.set_pin(PINNED, "4321")
     phone.dial("*51")
     wait_for(phone.is_talking, "the phone to be asked")
     phone.send_dtmf("4321#")
-    dialer.wait_agent(SECOND, "available")
+    dialer.wait_agent(PINNED, "available")
     phone.send_dtmf("*52")
-    dialer.wait_agent(SECOND, "")
+    dialer.wait_agent(PINNED, "")
     wait_for(lambda: not phone.channels(), "the phone to be free")
 
     phone.dial("*51")
@@ -167,12 +168,12 @@ def test_given_a_pin_then_the_right_one_lets_in_and_wrong_ones_end_the_call_and_
             wait_for(lambda n=tries: dialer.log.count("pin-wrong") >= n, "the wrong PIN to be noticed")
     wait_for(lambda: "pin-locked" in dialer.log, "the extension to be locked")
     wait_for(lambda: not phone.channels(), "the call to be ended")
-    assert dialer.agent(SECOND) == {}
+    assert dialer.agent(PINNED) == {}
     assert not re.search(r"\b4321\b", dialer.log), "the log has the PIN"
     assert "1111" not in dialer.log
     phone.dial("*51")
     wait_for(lambda: "too many wrong PINs" in dialer.log, "the refusal")
-    assert dialer.agent(SECOND) == {}
+    assert dialer.agent(PINNED) == {}
 
 
 def test_given_a_phone_that_was_switched_off_and_on_when_it_logs_in_again_then_it_takes_over(floor: Stage) -> None:

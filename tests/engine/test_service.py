@@ -624,6 +624,17 @@ async def test_the_panel_follows_the_telephones(stage: Stage) -> None:
     await eventually(lambda: extensions["1002"].status.line1 is LineStatus.UNREGISTERED, "the telephone to be gone")
 
 
+async def test_given_a_name_with_letters_then_it_is_in_the_panel_once_an_agent_is_there(stage: Stage) -> None:
+    stage.ari.phones |= {"joao", "gateway"}
+    await stage.starts()
+    extensions = stage.store.extensions
+    await eventually(lambda: "1003" in extensions, "the panel")
+    assert set(extensions) == {"1001", "1002", "1003"}
+    await stage.agent("joao")
+    await eventually(lambda: "joao" in extensions, "the agent's telephone in the panel")
+    assert "gateway" not in extensions
+
+
 async def test_given_the_panel_cannot_be_read_then_the_dialer_goes_on(stage: Stage) -> None:
     await stage.campaign("0")
     await stage.starts()
