@@ -10,10 +10,10 @@ import click
 
 from stasis_dialer.cli.context import Context, actor_name, command, name_or_id, pass_context
 from stasis_dialer.cli.render import json_option, show_list, show_one
+from stasis_dialer.core.extensions import is_extension
 from stasis_dialer.core.messages import SupervisionMode
 from stasis_dialer.core.model import ConnectMode
 from stasis_dialer.core.transfer import ACTIONS
-from stasis_dialer.db.agents import MAX_EXTENSION
 from stasis_dialer.errors import Refused
 
 TIME_FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
@@ -203,7 +203,7 @@ async def members(context: Context, name: str, members: tuple[str, ...], clear: 
 
 def _member(text: str) -> tuple[str, int]:
     extension, _, penalty = text.partition(":")
-    if not extension or len(extension) > MAX_EXTENSION or (penalty and not penalty.isdecimal()):
+    if not is_extension(extension) or (penalty and not penalty.isdecimal()):
         raise click.BadParameter(f"{text!r} is not EXTENSION or EXTENSION:PENALTY")
     return extension, int(penalty or 0)
 

@@ -15,6 +15,7 @@ from stasis_dialer import ari
 from stasis_dialer.cli.context import DOWN, REFUSED, Context, command, pass_context
 from stasis_dialer.cli.probes import can_play, can_record
 from stasis_dialer.cli.render import json_option, show_list
+from stasis_dialer.core.extensions import endpoint_of
 from stasis_dialer.core.law import stale_registry
 from stasis_dialer.core.lead_options import LawPack
 from stasis_dialer.core.media import sounds_of
@@ -295,8 +296,7 @@ async def _sounds(client: ari.Client, wanted: Mapping[str, Sequence[str]]) -> li
 async def _trunks(client: ari.Client, settings: Settings) -> list[Finding]:
     findings = []
     for trunk in settings.trunks:
-        technology, _, rest = trunk.endpoint.partition("/")
-        resource = rest.rpartition("@")[2] or rest
+        technology, resource = trunk.endpoint.partition("/")[0], endpoint_of(trunk.endpoint)
         name = f"trunk {trunk.name}"
         try:
             endpoint = await client.call("endpoints.get", tech=technology, resource=resource)

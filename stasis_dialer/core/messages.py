@@ -409,7 +409,7 @@ class PartnerLost(Event):
 
 @dataclass(frozen=True, slots=True)
 class AgentChanged(Event):
-    """The customer talks with another agent."""
+    """The customer talks with another agent, or with the same one on another leg."""
 
     extension: str
     leg_id: str
@@ -574,7 +574,9 @@ class PhoneRegistered(Event):
 
 @dataclass(frozen=True, slots=True)
 class PhoneUnregistered(Event):
-    """The agent's telephone cannot be reached any more."""
+    """The agent's telephone cannot be reached. `is_loss`: it could be a moment ago; else nobody knows since when."""
+
+    is_loss: bool = True
 
 
 TALKING: Final = "mixing,proxy_media"
@@ -789,7 +791,9 @@ class Remind(Command):
 
 @dataclass(frozen=True, slots=True)
 class TellJoined(Command):
-    """The customer is with the agent: tell the agent's side. `is_again`: another agent was there before."""
+    """The customer is with the agent: tell the agent's side. `is_again`: another agent, or another leg of
+    the same one, was there before.
+    """
 
     is_again: bool = False
 

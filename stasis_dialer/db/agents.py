@@ -13,14 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
+from stasis_dialer.core.extensions import LONGEST
 from stasis_dialer.core.model import AgentSession, AgentState, ConnectMode, ExtensionStatus, LineStatus
 from stasis_dialer.db.clock import utc_moment, utc_text
 from stasis_dialer.db.database import Database, Statements, placeholders
 from stasis_dialer.db.rows import word
 from stasis_dialer.errors import Refused
-
-MAX_EXTENSION: Final = 10
-"""Characters of an extension's number. Source: the legacy's column."""
 
 _SESSION_COLUMNS: Final = (
     "session_id, extension, app, connect, state, state_since, pause_reason, campaigns, leg_id, bridge_id, call_id, "
@@ -76,8 +74,8 @@ class Agents:
         Raises: Refused for a number longer than the panel's column, before anything is written.
         """
         for extension in extensions:
-            if not 0 < len(extension.number) <= MAX_EXTENSION:
-                raise Refused(f"the panel takes extensions of 1 to {MAX_EXTENSION} characters: {extension.number}")
+            if not 0 < len(extension.number) <= LONGEST:
+                raise Refused(f"the panel takes extensions of 1 to {LONGEST} characters: {extension.number}")
         if not extensions:
             return
         stamp = self._database.clock.text(now)

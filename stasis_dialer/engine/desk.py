@@ -19,6 +19,7 @@ from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import NO_MANNERS, Agent, Manners
 from stasis_dialer.core.call import Call
 from stasis_dialer.core.evolve import evolve
+from stasis_dialer.core.extensions import WHAT_IT_IS, Extensions
 from stasis_dialer.core.model import AgentState, Campaign, ConnectMode
 from stasis_dialer.core.options import NO_DISPOSITIONS
 from stasis_dialer.core.routing import choose_agent
@@ -40,7 +41,6 @@ SHOWN_SLACK_SECONDS: Final = 10.0
 """An agent's own deadline comes after that of the lead that is shown. Not measured."""
 DEFAULT: Final = "default"
 """Who disposed a call whose agent said nothing in time."""
-EXTENSION_SIGNS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Desk:
         dispositions: Dispositions,
         ids: Ids,
         app: str,
-        endpoint: str,
+        extensions: Extensions,
         auto_answer_header: str,
         campaigns: Callable[[], Mapping[int, Campaign]],
         on_free: Callable[[], None],
@@ -84,7 +84,7 @@ class Desk:
         self._dispositions = dispositions
         self._ids = ids
         self._app = app
-        self._endpoint = endpoint
+        self._extensions = extensions
         self._auto_answer_header = auto_answer_header
         self._campaigns = campaigns
         self._on_free = on_free
@@ -305,12 +305,18 @@ class Desk:
         return agent_machine.call_phone(agent, leg_id, bridge_id, create, self._clock.now())
 
     def phone_logs_in(self, extension: str, leg_id: str, campaigns: Iterable[int] = ()) -> Agent:
-        """Open a session for the telephone that called us; `leg_id` is its channel.
+        """Open a session for the telephone that called us, or go on with its session; `leg_id` is its channel.
 
         Whoever sits at the telephone is the agent: a session of that extension without a customer is over, such as that
-        of a telephone that was switched off and on again.
-        Raises: Refused when the extension is no extension, or has a customer.
+        of a telephone that was switched off and on again. One who talks on a leg that may be dead goes on with the
+        customer on the new one; one who holds or transfers the customer does not, as the transfer knows the old leg.
+        Raises: Refused when the extension is no extension, or has a customer on a leg that is well.
         """
+        known = self._by_extension.get(extension)
+        if known is not None and self._may_change_leg(known):
+            log.warning("agent-on-new-leg", agent=extension, call_id=known.machine.call_id, leg=leg_id)
+            self._dispatcher.apply(known, *agent_machine.change_leg(known.machine, leg_id, self._clock.now()))
+            return known.machine
         self._take_over(extension)
         self._check(extension)
         connect = self._connect_mode(extension, campaigns)
@@ -368,12 +374,17 @@ class Desk:
             self._match_soon()
 
     def phones(self, registered: set[str]) -> None:
-        """Which telephones can be reached now; sessions hear only of changes."""
+        """Which telephones can be reached now; sessions hear only of changes. The first look sees no telephone go."""
         before, self._registered = self._registered, registered
         for extension, actor in list(self._by_extension.items()):
             is_there = extension in registered
             if before is None or is_there != (extension in before) or is_there != actor.machine.is_registered:
-                self._dispatcher.post(actor, m.PhoneRegistered() if is_there else m.PhoneUnregistered())
+                is_loss = before is not None and extension in before
+                self._dispatcher.post(actor, m.PhoneRegistered() if is_there else m.PhoneUnregistered(is_loss))
+
+    def _may_change_leg(self, actor: Actor[Agent]) -> bool:
+        is_with_call = self._with_call.get(actor.machine.call_id or "") is actor
+        return is_with_call and agent_machine.may_change_leg(actor.machine)
 
     def _take_over(self, extension: str) -> None:
         known = self._by_extension.get(extension)
@@ -382,8 +393,8 @@ class Desk:
             self._dispatcher.post(known, m.LogoutRequested())
 
     def _check(self, extension: str) -> None:
-        if not extension or len(extension) > 10 or not set(extension) <= EXTENSION_SIGNS:
-            raise Refused(f"not an extension: {extension[:20]!r}; at most 10 letters and digits")
+        if not self._extensions.has(extension):
+            raise Refused(f"not an extension: {extension[:20]!r}; {WHAT_IT_IS}, and no trunk")
         known = self._by_extension.get(extension)
         if known is not None and known.machine.state is not AgentState.LOGGED_OFF:
             raise Refused(f"the agent is logged in already: extension={extension} state={known.machine.state}")
@@ -403,7 +414,7 @@ class Desk:
         agent = Agent(
             session_id=self._ids.new(SESSION),
             extension=extension,
-            endpoint=self._endpoint.format(extension=extension),
+            endpoint=self._extensions.template.format(extension=extension),
             connect=connect,
             campaigns=serves,
             chosen=frozenset(campaigns),

@@ -15,6 +15,7 @@ import structlog
 
 from stasis_dialer.ari import AriError, AriNotFound, AriUnprocessable, Transport
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.extensions import PLAIN, Extensions
 from stasis_dialer.core.messages import SupervisionMode
 from stasis_dialer.core.pauses import PauseReasons
 from stasis_dialer.engine.desk import Desk
@@ -77,9 +78,9 @@ class Entries:
         supervisions: Supervisions,
         app: str,
         on_gone: Callable[[str], object],
-        extension_of: Callable[[str], str] = str,
+        extensions: Extensions = PLAIN,
     ) -> None:
-        """`on_gone` is told of a channel that was gone before it could be followed; `extension_of` knows endpoints."""
+        """`on_gone` is told of a channel that was gone before it could be followed."""
         self._transport = transport
         self._desk = desk
         self._pins = pins
@@ -90,7 +91,7 @@ class Entries:
         self._supervisions = supervisions
         self._app = app
         self._on_gone = on_gone
-        self._extension_of = extension_of
+        self._extensions = extensions
         self._visits: dict[str, _Visit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wishes: Mapping[str, Callable[[str, str], str]] = {
@@ -110,7 +111,7 @@ class Entries:
         if entry == "inbound":
             self._inbound.entered(leg_id, endpoint, caller, self._refuse_number)
             return
-        extension = self._extension_of(endpoint)
+        extension = self._extensions.of(endpoint)
         if entry == "agent-login":
             self._begin(leg_id, self._log_in(leg_id, extension))
             return
@@ -170,7 +171,7 @@ class Entries:
         except (Refused, DatabaseUnavailable) as error:
             await self._say(leg_id, self._refused("agent-login", leg_id, error))
             return
-        if not agent.is_always_on:
+        if leg_id not in (agent.leg_id, agent.next_leg_id):
             await self._say(leg_id, LOGGED_IN)
 
     async def _is_known(self, leg_id: str, extension: str, visit: _Visit) -> bool:

@@ -1,7 +1,8 @@
 """`painel_ramais` follows the real telephones: registered, lines free or busy, last activity.
 
 Asterisk's endpoints are read twice a second rather than subscribed to: a subscription doubles every event of our own
-calls and can block ARI for good (asterisk#2170). Extensions are the endpoints that `agents.endpoint` names by numbers.
+calls and can block ARI for good (asterisk#2170). Which endpoints are extensions: `core.extensions`. One named with
+letters may be a telephone or somebody's gateway: the legacy's panel has it once an agent is logged in there.
 """
 
 from __future__ import annotations
@@ -14,15 +15,13 @@ from typing import Any, Protocol
 import structlog
 
 from stasis_dialer.ari import AriError, Transport
+from stasis_dialer.core.extensions import PLAIN, Extensions
 from stasis_dialer.core.model import ExtensionStatus, LineStatus
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.errors import AriUnavailable, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
-
-LONGEST_EXTENSION = 10
-"""Characters of `painel_ramais.number`."""
 
 
 class PanelStore(Protocol):
@@ -32,14 +31,14 @@ class PanelStore(Protocol):
 
 
 def read_endpoints(
-    endpoints: Sequence[Mapping[str, Any]], extension_of: Callable[[str], str] = str
+    endpoints: Sequence[Mapping[str, Any]], extensions: Extensions = PLAIN
 ) -> dict[str, ExtensionStatus]:
     """The extensions among Asterisk's endpoints (pure)."""
-    named = [(extension_of(str(endpoint["resource"])), endpoint) for endpoint in endpoints]
+    named = [(extensions.of(str(endpoint["resource"])), endpoint) for endpoint in endpoints]
     return {
         extension: status_of(extension, endpoint.get("state") == "online", len(endpoint.get("channel_ids") or ()))
         for extension, endpoint in named
-        if extension.isdigit() and len(extension) <= LONGEST_EXTENSION
+        if extension
     }
 
 
@@ -63,7 +62,7 @@ class Panel:
         clock: Clock,
         seconds: float,
         on_change: Callable[[Sequence[ExtensionStatus]], None] | None = None,
-        extension_of: Callable[[str], str] = str,
+        extensions: Extensions = PLAIN,
     ) -> None:
         self._transport = transport
         self._store = store
@@ -71,7 +70,7 @@ class Panel:
         self._clock = clock
         self._seconds = seconds
         self._on_change = on_change
-        self._extension_of = extension_of
+        self._extensions = extensions
         self._written: dict[str, ExtensionStatus] = {}
 
     def extensions(self) -> list[ExtensionStatus]:
@@ -95,14 +94,18 @@ class Panel:
         Raises: AriError, AriUnavailable, DatabaseUnavailable.
         """
         response = await self._transport.request("GET", "/endpoints/PJSIP")
-        seen = read_endpoints(response.json() or (), self._extension_of)
+        seen = read_endpoints(response.json() or (), self._extensions)
         for number in self._written.keys() - seen.keys():
             seen[number] = status_of(number, False, 0)
         self._desk.phones({number for number, status in seen.items() if status.is_registered})
-        changed = [status for number, status in seen.items() if self._written.get(number) != status]
+        shown = [status for number, status in seen.items() if self._has(number)]
+        changed = [status for status in shown if self._written.get(status.number) != status]
         if not changed:
             return
         await self._store.save_extensions(changed, self._clock.utc_now())
         self._written.update({status.number: status for status in changed})
         if self._on_change is not None:
             self._on_change(changed)
+
+    def _has(self, number: str) -> bool:
+        return number.isdigit() or number in self._written or self._desk.find(number) is not None

@@ -199,6 +199,8 @@ class Parties(Bystander):
         call: Call = actor.machine
         if call.state is not CallState.BRIDGED or call.agent != extension or agent.leg_id is None:
             raise Refused(f"the customer is not with the agent: extension={extension} call={call.state}")
+        if agent.next_leg_id is not None:
+            raise Refused(f"the agent is coming back to the customer on a new leg: extension={extension}")
         if call.campaign.amd.mode is AmdMode.TALK_DETECT and call.amd_result is None:
             raise Refused(f"it is not known yet whether this is a person: extension={extension}")
         return _Pair(agent, call)

@@ -36,7 +36,6 @@ from stasis_dialer.engine.dispatch import Dispatcher
 from stasis_dialer.engine.dispositions import Dispositions
 from stasis_dialer.engine.entries import Entries
 from stasis_dialer.engine.executor import LEG_ARGUMENT, Executor
-from stasis_dialer.engine.extensions import extensions_of
 from stasis_dialer.engine.features import PAUSED_BY_PHONE, Features
 from stasis_dialer.engine.gate import NumberGate
 from stasis_dialer.engine.ids import Ids
@@ -122,6 +121,7 @@ class Service:
         self._members = Members(stores.agents)
         reasons = PauseReasons([PauseReason(**reason.model_dump()) for reason in settings.agents.pause_reasons])
         self._pauses = PauseWatch(self.clock.now, reasons)
+        extensions = settings.extensions()
         self._desk = Desk(
             self._dispatcher,
             self.clock,
@@ -129,7 +129,7 @@ class Service:
             dispositions,
             ids,
             app,
-            settings.agents.endpoint,
+            extensions,
             settings.agents.auto_answer_header,
             self._book.all,
             self._wake,
@@ -224,7 +224,6 @@ class Service:
         )
         self._keeper = LeadKeeper(self.clock, self._book, self._desk, stores.leads, stores.agenda)
         self._key_repeats = KeyRepeats()
-        extension_of = extensions_of(settings.agents.endpoint)
         self._entries = Entries(
             transport,
             self._desk,
@@ -236,7 +235,7 @@ class Service:
             self._supervisions,
             app,
             self._leg_gone,
-            extension_of,
+            extensions,
         )
         self._panel = Panel(
             transport,
@@ -244,7 +243,7 @@ class Service:
             self._desk,
             self.clock,
             settings.agents.panel_seconds,
-            extension_of=extension_of,
+            extensions=extensions,
         )
         self._recovery = Recovery(
             transport,

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from stasis_dialer.core.agent import Manners
+from stasis_dialer.core.extensions import PATTERN, Extensions
 from stasis_dialer.core.feature_codes import DEFAULT_CODES, Codes, Feature, problems
 from stasis_dialer.core.model import Trunk
 from stasis_dialer.settings.base import Strict, TimeZone, template_with
@@ -116,7 +117,7 @@ class PauseReasonSettings(Strict):
     """A longer pause is flagged and logged; null: as long as it takes."""
 
 
-Extension = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,10}$")]
+Extension = Annotated[str, Field(pattern=PATTERN)]
 
 
 class AgentSettings(Strict):
@@ -217,3 +218,7 @@ class Settings(Strict):
     def core_trunks(self) -> list[Trunk]:
         """The trunks as the core knows them."""
         return [trunk.to_trunk(place) for place, trunk in enumerate(self.trunks, 1)]
+
+    def extensions(self) -> Extensions:
+        """Which endpoints are agents' telephones."""
+        return Extensions.beside(self.agents.endpoint, [trunk.endpoint for trunk in self.trunks])

@@ -15,7 +15,8 @@ from stasis_dialer.lab.fates import Fate, number
 from tests.e2e.support import Stage, wait_for
 from tests.e2e.vanishing import VanishingPhone
 
-FIRST, SECOND = "1001", "1002"
+FIRST, SECOND, PINNED = "1001", "1002", "1003"
+"""The last one keeps its PIN, and is locked for a while."""
 CHOICES = (
     Choice("sale", "1", success=True),
     Choice("stop", "2", do_not_call=True),
@@ -139,7 +140,7 @@ def test_given_a_disposition_long_after_the_call_then_cli_and_rows_agree(floor: 
     said = dialer.cli("agent", "dispose", FIRST, "sale", "--json")
     assert (said.code, said.json["call_id"]) == (0, row["unique_id"]), said.err
     disposed(floor, customer, "sale")
-    wrong = dialer.cli("agent", "dispose", FIRST, "other")
+    wrong = dialer.cli("agent", "dispose", FIRST, "none")
     assert wrong.code == 1
     assert "no such disposition" in wrong.err
 
@@ -148,15 +149,15 @@ def test_given_a_disposition_long_after_the_call_then_cli_and_rows_agree(floor: 
 
 
 def test_given_a_pin_then_the_right_one_lets_in_and_wrong_ones_end_the_call_and_lock(floor: Stage) -> None:
-    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(SECOND)
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(PINNED)
     ledger.campaign()
-    ledger.set_pin(SECOND, "4321")
+    ledger.set_pin(PINNED, "4321")
     phone.dial("*51")
     wait_for(phone.is_talking, "the phone to be asked")
     phone.send_dtmf("4321#")
-    dialer.wait_agent(SECOND, "available")
+    dialer.wait_agent(PINNED, "available")
     phone.send_dtmf("*52")
-    dialer.wait_agent(SECOND, "")
+    dialer.wait_agent(PINNED, "")
     wait_for(lambda: not phone.channels(), "the phone to be free")
 
     phone.dial("*51")
@@ -167,12 +168,12 @@ def test_given_a_pin_then_the_right_one_lets_in_and_wrong_ones_end_the_call_and_
             wait_for(lambda n=tries: dialer.log.count("pin-wrong") >= n, "the wrong PIN to be noticed")
     wait_for(lambda: "pin-locked" in dialer.log, "the extension to be locked")
     wait_for(lambda: not phone.channels(), "the call to be ended")
-    assert dialer.agent(SECOND) == {}
+    assert dialer.agent(PINNED) == {}
     assert not re.search(r"\b4321\b", dialer.log), "the log has the PIN"
     assert "1111" not in dialer.log
     phone.dial("*51")
     wait_for(lambda: "too many wrong PINs" in dialer.log, "the refusal")
-    assert dialer.agent(SECOND) == {}
+    assert dialer.agent(PINNED) == {}
 
 
 def test_given_a_phone_that_was_switched_off_and_on_when_it_logs_in_again_then_it_takes_over(floor: Stage) -> None:
@@ -200,6 +201,7 @@ def vanishing(floor: Stage) -> Iterator[VanishingPhone]:
     phone = VanishingPhone(SECOND, lab.state.phones[SECOND], lab.sipp_address, lab.state.block.pbx)
     phone.switch_on()
     wait_for(lab.phone(SECOND).is_registered, "the telephone to be known")
+    floor.wait_phones()
     yield phone
     phone.close()
 
@@ -222,6 +224,35 @@ def test_given_a_telephone_that_loses_its_power_then_no_customer_meets_it_and_it
     assert ledger.ended_call(talks)["source_extension"] == SECOND
     assert [call["unique_id"] for call in ledger.calls()] == [ledger.ended_call(talks)["unique_id"]]
     floor.wait_empty()
+
+
+@pytest.mark.parametrize("connect", list(ConnectMode), ids=str)
+def test_given_a_telephone_that_lost_its_power_while_talking_when_it_dials_in_again_then_the_customer_is_on_its_new_leg(
+    floor: Stage, vanishing: VanishingPhone, connect: ConnectMode
+) -> None:
+    dialer, ledger, phone = floor.dialers[0], floor.ledger, floor.lab.phone(SECOND)
+    talks = number(Fate.HUMAN, serial=423)
+    campaign = ledger.campaign([talks], connect=connect, answer_deadline_seconds=20.0)
+    dialer.log_in(SECOND, campaign=campaign)
+    first = dialer.wait_agent(SECOND, "on_call")
+    customer = ledger.only_call(talks)["unique_id"]
+    [(bridge, pair)] = floor.talking()
+    dead = pair - {customer}
+    vanishing.lose_power()
+    wait_for(lambda: not phone.is_registered(), "its silence to be noticed")
+    phone.register()
+    phone.dial("*51")
+    wait_for(phone.is_talking, "the telephone to be in a call again")
+    wait_for(lambda: not dead & set(floor.channels()), "the dead leg to be over")
+    wait_for(lambda: [(b, customer in legs, len(legs)) for b, legs in floor.talking()] == [(bridge, True, 2)], "them")
+    again = dialer.agent(SECOND)
+    floor.customers_hang_up()
+    row = ledger.ended_call(talks)
+
+    assert (again["state"], again["logged_in_at"]) == ("on_call", first["logged_in_at"])
+    assert (row["source_extension"], row["hung_up_by"]) == (SECOND, "customer")
+    assert row["agent_leg_id"] not in dead
+    dialer.wait_agent(SECOND, "wrap_up", "available")
 
 
 # --- legs that fall -------------------------------------------------------------------------------------------------

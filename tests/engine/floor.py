@@ -11,6 +11,7 @@ from typing import Any
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import NO_MANNERS, Agent, Manners
 from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.extensions import Extensions
 from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.lead_options import Law, LawPack, Retry
 from stasis_dialer.core.model import Campaign, CampaignStatus, ConnectMode, Disposition, Trunk
@@ -102,7 +103,7 @@ class Floor:
             self.dispositions,
             self.ids,
             app,
-            ENDPOINT,
+            Extensions(ENDPOINT),
             "",
             self.book.all,
             self._wake,

@@ -244,6 +244,25 @@ def test_given_an_agent_pauses_when_the_dialer_is_killed_then_still_paused_and_s
     on_the_floor(story)
 
 
+def test_given_a_telephone_that_never_registers_when_the_dialer_is_killed_then_its_agent_stays_available() -> None:
+    async def story(floor: Floor) -> None:
+        await floor.campaign(leads=0)
+        await floor.agents("1001")
+        floor.start()
+        floor.desk.phones(set())
+        await asyncio.sleep(1.0)
+        assert the_agent(floor).state is AgentState.AVAILABLE
+        await floor.is_killed()
+        again = await floor.starts_again()
+        for reachable in (set(), {"1001"}):
+            again.desk.phones(reachable)
+            assert the_agent(again).state is AgentState.AVAILABLE
+        again.desk.phones(set())
+        assert the_agent(again).pause_reason == "unregistered"
+
+    on_the_floor(story)
+
+
 def test_given_an_agents_telephone_still_rings_to_log_in_when_the_dialer_is_killed_then_no_customer_is_sent_there() -> (
     None
 ):

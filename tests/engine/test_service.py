@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,7 @@ from stasis_dialer.core.model import (
 from stasis_dialer.core.options import Broadcast
 from stasis_dialer.db.leads import NewLead
 from stasis_dialer.engine.service import Service
-from stasis_dialer.errors import DatabaseUnavailable, DialerError
+from stasis_dialer.errors import DatabaseUnavailable, DialerError, Refused
 from stasis_dialer.settings import Settings
 from tests.engine.waiting import eventually
 from tests.fakes.ari_server import FAR_ENDS, FakeAri, FarEnd, Fault
@@ -61,13 +61,15 @@ class FakeAsterisk(FakeAri):
         return super()._perform(method, path, query, body)
 
 
-def settings(ari: FakeAri, agents: dict[str, Any] | None = None, **engine: Any) -> Settings:
+def settings(
+    ari: FakeAri, agents: dict[str, Any] | None = None, carriers: Sequence[str] = ("carrier",), **engine: Any
+) -> Settings:
     return Settings.model_validate(
         {
             "ari": {"url": ari.url, "user": ari.user, "password": ari.password, "request_timeout_seconds": 1.0},
             "database": {"password": "unused"},
             "api": {"token": "0123456789abcdef"},
-            "trunks": [{"name": "carrier", "endpoint": "PJSIP/{number}@carrier", "calls_per_second": 200}],
+            "trunks": [{"name": it, "endpoint": f"PJSIP/{{number}}@{it}", "calls_per_second": 200} for it in carriers],
             "agents": {"panel_seconds": 0.1, "supervisors": ["1003"], **(agents or {})},
             "engine": {"tick_seconds": 0.05, "stop_timeout_seconds": 0.0, **engine},
         }
@@ -100,8 +102,8 @@ class Stage:
         await self.store.leads.insert_many(stored.campaign.id, leads, now)
         return stored.campaign
 
-    async def starts(self, agents: dict[str, Any] | None = None, **engine: Any) -> Service:
-        self.service = Service(settings(self.ari, agents, **engine), self.store)
+    async def starts(self, agents: dict[str, Any] | None = None, **others: Any) -> Service:
+        self.service = Service(settings(self.ari, agents, **others), self.store)
         self._running = asyncio.create_task(self.service.run())
         await eventually(lambda: self.service.control.is_ready or self.is_over, "the dialer to be ready")
         return self.service
@@ -542,6 +544,23 @@ async def test_given_telephones_with_names_of_their_own_then_agents_are_known_by
     assert {agent["extension"] for agent in stage.service.control.agents()} == {"1001", "1002"}
 
 
+@pytest.mark.parametrize("connect", ["always_on", "on_demand"])
+async def test_given_extensions_with_letters_then_they_log_in_and_trunks_do_not(stage: Stage, connect: str) -> None:
+    await stage.campaign("0", status=CampaignStatus.PAUSED, connect=ConnectMode(connect))
+    stage.ari.phones, stage.ari.trunks = {"joao", "maria"}, {"carrier", "5511"}
+    await stage.starts(carriers=["carrier", "5511"])
+    shown = stage.service.control.extensions
+    await eventually(lambda: {it["number"] for it in shown()} == {"joao", "maria"}, "the panel to know them")
+    await stage.agent("joao", ConnectMode(connect))
+    stage.ari.call_in(APP, "agent-login", "maria", endpoint="PJSIP/maria")
+    await eventually(lambda: stage.state("maria") == "available", "the agent to be logged in by telephone")
+    for trunk in ("carrier", "5511"):
+        with pytest.raises(Refused, match="not an extension"):
+            await stage.service.control.log_in(trunk, (), ConnectMode(connect))
+    await asyncio.sleep(0.3)
+    assert [stage.state(name) for name in ("joao", "maria")] == ["available", "available"]
+
+
 async def test_given_the_feature_codes_then_pause_unpause_and_logout(stage: Stage) -> None:
     await stage.campaign("0", status=CampaignStatus.PAUSED)
     await stage.starts()
@@ -603,6 +622,17 @@ async def test_the_panel_follows_the_telephones(stage: Stage) -> None:
     await eventually(lambda: extensions["1001"].status.line1 is LineStatus.BUSY, "the busy line")
     stage.ari.phones.discard("1002")
     await eventually(lambda: extensions["1002"].status.line1 is LineStatus.UNREGISTERED, "the telephone to be gone")
+
+
+async def test_given_a_name_with_letters_then_it_is_in_the_panel_once_an_agent_is_there(stage: Stage) -> None:
+    stage.ari.phones |= {"joao", "gateway"}
+    await stage.starts()
+    extensions = stage.store.extensions
+    await eventually(lambda: "1003" in extensions, "the panel")
+    assert set(extensions) == {"1001", "1002", "1003"}
+    await stage.agent("joao")
+    await eventually(lambda: "joao" in extensions, "the agent's telephone in the panel")
+    assert "gateway" not in extensions
 
 
 async def test_given_the_panel_cannot_be_read_then_the_dialer_goes_on(stage: Stage) -> None:

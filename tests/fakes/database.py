@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from stasis_dialer.core import gates
+from stasis_dialer.core.extensions import LONGEST
 from stasis_dialer.core.gates import Case, Phone
 from stasis_dialer.core.law import NO_HOLIDAYS, Holidays, ruling
 from stasis_dialer.core.lead_options import LeadOrder, NextPhone
@@ -41,7 +42,7 @@ from stasis_dialer.core.schedule import disposed_outcome
 from stasis_dialer.core.settling import Settled, next_zone, phones_in_turn, read_phone, settle
 from stasis_dialer.core.zones import NOWHERE, ON_AGENDA, zone_by_code
 from stasis_dialer.db.agenda import MOST_MOVES, PUT_OFF_SECONDS, Callback
-from stasis_dialer.db.agents import MAX_EXTENSION, PanelRow, StateInterval
+from stasis_dialer.db.agents import PanelRow, StateInterval
 from stasis_dialer.db.audit import AuditEntry
 from stasis_dialer.db.batch import RefusedLead, Reserved
 from stasis_dialer.db.by_hand import NOBODY, Typed, checked, pass_gates
@@ -708,7 +709,7 @@ class MemoryAgenda(_Repository):
 
 class MemoryAgents(_Repository):
     async def save_extensions(self, extensions: Sequence[ExtensionStatus], now: datetime) -> None:
-        if any(len(extension.number) > MAX_EXTENSION for extension in extensions):
+        if any(len(extension.number) > LONGEST for extension in extensions):
             raise Refused("the panel's extensions are shorter")
 
         def write() -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Manners
 from stasis_dialer.core.call import CallState, arrive
+from stasis_dialer.core.extensions import Extensions
 from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.model import (
     AgentSession,
@@ -106,6 +107,7 @@ DEEDS += ("customer_calls",) * 2
 DEEDS += ("hold", "unhold", "complete", "complete", "cancel", "conference")
 DEEDS += ("transfer_to_number", "transfer_to_number", "transfer_to_agent", "transfer_to_agent", "transfer_to_queue")
 DEEDS += ("agent_hangs_up", "customer_hangs_up", "stop_call", "phone_unregistered", "phone_registered", "gap")
+DEEDS += ("phone_starts_anew",)
 DEEDS += ("show", "dial", "accept", "accept", "skip")
 DEEDS += ("supervise", "supervise", "supervisor_calls", "supervisor_presses", "supervisor_hangs_up", "unsupervise")
 DEEDS += ("dispose", "key", "keys", "customer_presses")
@@ -261,7 +263,7 @@ class World:
             self.dispositions,
             self.ids,
             "app",
-            "PJSIP/{extension}",
+            Extensions(),
             "",
             lambda: {1: campaign},
             self._freed,
@@ -469,10 +471,12 @@ class World:
         leg_id = self.ids.new("p")
         self.board.arrive(leg_id)
         try:
-            self.opened.append(self.desk.phone_logs_in(extension, leg_id).session_id)
+            session_id = self.desk.phone_logs_in(extension, leg_id).session_id
         except Refused:
             self.board.end(leg_id, 16)
             raise
+        if session_id not in self.opened:
+            self.opened.append(session_id)
 
     def _log_out(self, deed: Deed, extension: str) -> None:
         self.desk.tell(extension, m.LogoutRequested())
@@ -566,6 +570,12 @@ class World:
 
     def _phone_registered(self, deed: Deed, extension: str) -> None:
         self.desk.phones(set(EXTENSIONS))
+
+    def _phone_starts_anew(self, deed: Deed, extension: str) -> None:
+        """It loses its power, comes back, and calls us; of its old leg nobody hears."""
+        for reachable in (set(EXTENSIONS), set(EXTENSIONS) - {extension}, set(EXTENSIONS)):
+            self.desk.phones(reachable)
+        self._phone_logs_in(deed, extension)
 
     def _agent_hangs_up(self, deed: Deed, extension: str) -> None:
         agent = self.desk.find(extension)

@@ -13,6 +13,7 @@ from typing import Final
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import customer, leg, wishes
 from stasis_dialer.core.agent.customer import assign, show
+from stasis_dialer.core.agent.new_leg import change_leg, may_change_leg
 from stasis_dialer.core.agent.sitting_down import call_phone, found_again, phone_called, sit_down
 from stasis_dialer.core.agent.state import (
     CREATE_SECONDS,
@@ -121,7 +122,9 @@ __all__ = [
     "advance",
     "assign",
     "call_phone",
+    "change_leg",
     "found_again",
+    "may_change_leg",
     "phone_called",
     "say",
     "show",

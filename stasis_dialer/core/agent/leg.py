@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent import new_leg
 from stasis_dialer.core.agent.state import (
     CREATE_SECONDS,
     FALLS_SECONDS,
@@ -49,6 +50,8 @@ def answered(agent: Agent, event: m.Event, now: float) -> Step:
 def joined(agent: Agent, event: m.Event, now: float) -> Step:
     """The agent's own leg is in its bridge: logged in, or ready for the customer who waits."""
     assert isinstance(event, m.Joined)
+    if new_leg.is_joining(agent) and event.bridge_id == agent.bridge_id:
+        return new_leg.joined(agent)
     if agent.state is not S.RINGING or event.bridge_id != agent.bridge_id or agent.leg_id is None:
         return agent, ()
     if agent.call_id is None:
@@ -74,7 +77,8 @@ def failed(agent: Agent, event: m.Event, now: float) -> Step:
     if isinstance(event, m.OriginateRejected):
         return gone(agent, event, now)
     if isinstance(event, m.JoinFailed):
-        is_late = event.bridge_id != agent.bridge_id or agent.state is S.ON_CALL
+        is_in_bridge = agent.state is S.ON_CALL and not new_leg.is_joining(agent)
+        is_late = event.bridge_id != agent.bridge_id or is_in_bridge
     else:
         is_late = agent.is_leg_up
     if is_late or agent.leg_id is None or agent.state is S.LOGGED_OFF:
@@ -87,9 +91,27 @@ def failed(agent: Agent, event: m.Event, now: float) -> Step:
 
 
 def gone(agent: Agent, event: m.Event, now: float) -> Step:
+    if new_leg.is_expected(agent):
+        return new_leg.changed(agent, now)
+    bare, commands = _without_leg(agent, now)
+    if agent.next_leg_id in (None, agent.leg_id):
+        return bare, commands
+    return bare, (*commands, m.HangUp(agent.next_leg_id))
+
+
+def _without_leg(agent: Agent, now: float) -> Step:
     told = tell_lost(agent)
     destroy = (m.DestroyBridge(agent.bridge_id),) if agent.bridge_id else ()
-    bare = evolve(agent, leg_id=None, bridge_id=None, is_leg_dialled=False, is_leg_up=False, sound_since=None)
+    bare = evolve(
+        agent,
+        leg_id=None,
+        bridge_id=None,
+        is_leg_dialled=False,
+        is_leg_up=False,
+        is_leg_in_doubt=False,
+        next_leg_id=None,
+        sound_since=None,
+    )
     if _may_call_back(agent, now):
         waiting, commands = _wait_for_phone(bare, now)
         return waiting, (*told, *destroy, *commands)

@@ -76,6 +76,10 @@ class Agent:
     bridge_id: str | None = None
     is_leg_dialled: bool = False
     is_leg_up: bool = False
+    is_leg_in_doubt: bool = False
+    """Whether the telephone was seen to go since this leg is there: it may be dead, though the telephone is back."""
+    next_leg_id: str | None = None
+    """The leg that takes the customer over from a dead one, until it is known to be in the bridge."""
     call_id: str | None = None
     is_shown: bool = False
     """Whether the agent looks at the lead of `call_id`, and nobody is called yet."""
@@ -96,7 +100,7 @@ class Agent:
     wants_logout: bool = False
     is_registered: bool = True
     is_lost: bool = False
-    """Whether the telephone was registered and is not any more: its leg may be dead, and still look up."""
+    """Whether the telephone was seen to go: its leg may be dead, and still look up."""
     manners: Manners = NO_MANNERS
     is_seated: bool = False
     """Whether the always-on leg has been in its bridge."""

@@ -50,8 +50,14 @@ def phone_registered(agent: Agent, event: m.Event, now: float) -> Step:
 
 
 def phone_unregistered(agent: Agent, event: m.Event, now: float) -> Step:
-    """No customer is given to a telephone that cannot be reached, and none is taken from it: the leg may be well."""
-    gone = evolve(agent, is_registered=False, is_lost=agent.is_lost or agent.is_registered)
+    """No customer is given to a telephone that cannot be reached, and none is taken from it: the leg may be well.
+
+    A leg that is always on and whose telephone was not seen to go is let be: it may never have been registered.
+    """
+    assert isinstance(event, m.PhoneUnregistered)
+    is_lost = agent.is_lost or (agent.is_registered and event.is_loss)
+    is_leg_in_doubt = agent.is_leg_in_doubt or (is_lost and agent.leg_id is not None)
+    gone = evolve(agent, is_registered=False, is_lost=is_lost, is_leg_in_doubt=is_leg_in_doubt)
     if agent.state is S.AVAILABLE and (gone.is_lost or not agent.is_always_on):
         return pause(evolve(gone, pause_reason=UNREGISTERED), now)
     return gone, ()

@@ -73,6 +73,9 @@ def agent_changed(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.AgentChanged)
     if call.agent_leg_id == event.leg_id and call.transfer_id is None:
         return call, ()
+    if call.agent == event.extension and call.transfer_id is None:
+        on_new_leg = marked(call, now, f"new leg of {event.extension}", agent_leg_id=event.leg_id)
+        return on_new_leg, (m.TellJoined(is_again=True), m.Save())
     with_agent = marked(
         call,
         now,

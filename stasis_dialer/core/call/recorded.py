@@ -8,8 +8,9 @@ from stasis_dialer.core import messages as m
 from stasis_dialer.core.call.state import Call, S, Step, marked
 from stasis_dialer.core.options import RecordingMode
 
-RECORDED_STATES = (S.QUEUED, S.OFFERING, S.BRIDGED, S.SAFE_HARBOUR, S.CLOSING)
-"""A recording may be heard of from the first agent on until the end."""
+MACHINES = (S.AWAITING_BEEP, S.LEAVING_MESSAGE)
+RECORDED_STATES = (S.QUEUED, S.OFFERING, S.BRIDGED, *MACHINES, S.SAFE_HARBOUR, S.CLOSING)
+"""A recording may be heard of from the first agent on until the end; also of one who talked with a machine."""
 BEGUN: Final = "recording"
 """In the timeline, once for each file."""
 PAUSED, RESUMED = "recording paused", "recording resumed"

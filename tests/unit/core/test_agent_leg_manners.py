@@ -8,13 +8,14 @@ import pytest
 
 from stasis_dialer.core import agent as agent_machine
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.agent import CREATE_SECONDS, Manners
+from stasis_dialer.core.agent import CREATE_SECONDS, NO_MANNERS, Manners
 from stasis_dialer.core.model import AgentState
 from stasis_dialer.core.options import Choice, Dispositions
-from tests.unit.core.builders import ALWAYS_ON, ON_DEMAND, AgentStory
+from tests.unit.core.builders import ALWAYS_ON, ON_DEMAND, AgentStory, bridged
 
 S = AgentState
 MUSIC = Manners(join_tone="sound:beep", has_music=True)
+BOTH = pytest.mark.parametrize("connect", [ALWAYS_ON, ON_DEMAND], ids=str)
 BACK = Manners(may_call_back=True, call_back_seconds=2.0, call_back_wait_seconds=60.0, call_backs=2)
 
 
@@ -148,3 +149,84 @@ def test_given_who_wants_to_leave_or_never_sat_there_then_nobody_is_called_back(
 
 def test_given_waiting_for_the_telephone_when_logging_out_then_over_at_once() -> None:
     assert sitting(BACK).hears(m.LegGone(38), m.LogoutRequested(), at=100.0).agent.is_over
+
+
+# --- a telephone that comes back while its agent talks --------------------------------------------------------------
+
+
+def dials_in_again(connect: object = ALWAYS_ON, manners: Manners = NO_MANNERS) -> AgentStory:
+    """The agent talks, the telephone goes and comes back, and calls us on the leg a9."""
+    story = sitting(manners, connect).talks("c1", at=10.0)
+    assert not agent_machine.may_change_leg(story.agent)
+    story.hears(m.PhoneUnregistered(), m.PhoneRegistered(), at=40.0)
+    assert agent_machine.may_change_leg(story.agent)
+    return story._take(agent_machine.change_leg(story.agent, "a9", story.now))
+
+
+@BOTH
+def test_given_a_dead_leg_when_the_telephone_calls_then_the_old_leg_ends_and_the_new_one_joins_the_customer(
+    connect: object,
+) -> None:
+    story = dials_in_again(connect)
+    old, bridge = story.agent.leg_id, story.agent.bridge_id
+    assert story.last == (m.AnswerLeg("a9"), m.HangUp(old), m.Probe(old))
+    assert not agent_machine.may_change_leg(story.agent)
+    story.hears(m.LegGone(16), at=41.0)
+    assert story.last[:2] == (m.TellCall("c1", m.AgentChanged("1001", "a9", bridge)), m.Join("a9", bridge))
+    assert (story.agent.state, story.agent.leg_id, story.agent.call_id) == (S.ON_CALL, "a9", "c1")
+    story.hears(m.Joined(bridge), at=42.0)
+    assert (story.agent.deadline, story.agent.next_leg_id, story.agent.calls_taken) == (None, None, 1)
+    assert m.AgentLost("1001") not in story.told()
+    story.hears(m.JoinFailed(bridge), at=43.0)
+    assert (story.agent.state, story.last) == (S.ON_CALL, ())
+
+
+@BOTH
+def test_given_a_dead_leg_whose_end_is_not_heard_then_it_is_looked_for(connect: object) -> None:
+    story = dials_in_again(connect)
+    old = story.agent.leg_id
+    assert story.reaches_the_deadline().last == (m.HangUp(old), m.Probe(old))
+    assert story.hears(m.LegGone(is_seen=False)).agent.leg_id == "a9"
+
+
+@BOTH
+@pytest.mark.parametrize("failure", ["refused", "silent"])
+def test_given_the_new_leg_does_not_get_into_the_bridge_then_the_customer_is_not_left_alone(
+    connect: object, failure: str
+) -> None:
+    story = dials_in_again(connect).hears(m.LegGone(16), at=41.0)
+    if failure == "refused":
+        story.hears(m.JoinFailed(story.agent.bridge_id or ""))
+    else:
+        story.reaches_the_deadline()
+    assert story.last == (m.HangUp("a9"), m.Probe("a9"))
+    assert story.hears(m.LegGone(16)).told()[-1] == m.AgentLost("1001")
+
+
+@BOTH
+def test_given_the_customer_goes_before_the_dead_leg_then_the_new_leg_is_hung_up(connect: object) -> None:
+    story = dials_in_again(connect).hears(m.CustomerGone("c1"), m.LegGone(16), at=41.0)
+    assert m.HangUp("a9") in story.last
+    assert (story.agent.leg_id, story.agent.next_leg_id) == (None, None)
+
+
+@BOTH
+def test_given_a_new_leg_then_the_seconds_of_the_call_are_one_stretch_and_the_next_fall_is_an_ordinary_one(
+    connect: object,
+) -> None:
+    story = dials_in_again(connect).hears(m.LegGone(16), m.Joined("b1" if connect is ALWAYS_ON else "b2"), at=41.0)
+    assert not agent_machine.may_change_leg(story.agent)
+    story.hears(m.LegGone(16), at=70.0)
+    assert story.told()[-1] == m.AgentLost("1001")
+    story.hears(m.CustomerGone("c1"), at=70.0)
+    assert story.agent.seconds[S.ON_CALL] == pytest.approx(60.0)
+
+
+def test_given_the_agents_new_leg_then_the_call_knows_it_and_the_recording_turns_to_it() -> None:
+    story = bridged()
+    agent, bridge = story.call.agent or "", story.call.bridge_id
+    story.hears(m.AgentChanged(agent, "a9", bridge or ""))
+    assert (story.call.agent, story.call.agent_leg_id, story.call.bridge_id) == (agent, "a9", bridge)
+    assert story.last == (m.TellJoined(is_again=True), m.Save())
+    assert story.call.timeline[-1][1] == f"new leg of {agent}"
+    assert story.hears(m.AgentChanged(agent, "a9", bridge or "")).last == ()

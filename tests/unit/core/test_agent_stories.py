@@ -445,6 +445,12 @@ def test_given_a_telephone_that_never_registered_when_it_logs_in_and_takes_calls
     assert story.agent.state is S.AVAILABLE
 
 
+def test_given_a_session_taken_over_when_its_telephone_was_not_seen_to_go_then_only_on_demand_is_paused() -> None:
+    event = m.PhoneUnregistered(is_loss=False)
+    states = [available(connect).hears(event).agent.state for connect in (ALWAYS_ON, ON_DEMAND)]
+    assert states == [S.AVAILABLE, S.PAUSED]
+
+
 # --- time -----------------------------------------------------------------------------------------------------------
 
 

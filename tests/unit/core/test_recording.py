@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -178,6 +179,15 @@ def test_given_a_recorded_call_then_its_record_names_the_files_and_until_when() 
     assert kept.recordings_until is not None
     assert kept.answered_at is not None
     assert (kept.recordings_until - kept.answered_at).days == 30
+
+
+@pytest.mark.parametrize("state", [CallState.AWAITING_BEEP, CallState.LEAVING_MESSAGE])
+def test_given_a_recording_that_is_heard_of_when_the_agent_has_left_the_machine_then_it_is_kept(
+    state: CallState,
+) -> None:
+    story = bridged()
+    story.call = replace(story.call, state=state)
+    assert story.hears(m.Recorded("spring/c1.wav")).call.recordings == ("spring/c1.wav",)
 
 
 def test_given_a_pause_when_the_dialer_restarts_then_the_timeline_tells_that_it_lasts() -> None:

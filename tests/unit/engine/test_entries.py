@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from stasis_dialer.core.model import AgentState
+import pytest
+
+from stasis_dialer.core.model import AgentState, ConnectMode
 from stasis_dialer.core.pauses import PauseReason, PauseReasons
 from stasis_dialer.engine.entries import ASK_PIN, LOGGED_OUT, LONGEST_PIN, REFUSED, SAFE_HARBOUR, WRONG_PIN, Entries
 from stasis_dialer.engine.pin_guard import PinGuard
 from tests.engine.floor import Floor, on_the_floor
+from tests.property.switchboard import Person
 from tests.unit.engine.transports import ScriptedTransport
 
 LOCK_SECONDS = 60.0
@@ -180,6 +183,50 @@ def test_given_a_telephone_that_was_switched_off_and_on_then_it_takes_its_sessio
         assert (first.session_id != second.session_id, second.leg_id) == (True, "p2")
         assert second.state is AgentState.AVAILABLE
         assert "p1" not in door.floor.board.channels
+
+    at_the_door(story, pin=None)
+
+
+@pytest.mark.parametrize("on_demand", [False, True], ids=["always_on", "on_demand"])
+def test_given_a_telephone_that_was_gone_while_talking_when_it_dials_in_then_its_customer_is_on_the_new_leg(
+    on_demand: bool,
+) -> None:
+    async def story(door: Door) -> None:
+        floor, board = door.floor, door.floor.board
+        connect = ConnectMode.ON_DEMAND if on_demand else ConnectMode.ALWAYS_ON
+        await floor.campaign(leads=1, connect=connect)
+        floor.people["PJSIP/1001"] = Person(picks_up_after=0.2)
+        floor.anybody = Person(picks_up_after=1.0)
+        floor.desk.phones({"1001"})
+        await floor.agents("1001", on_demand=on_demand)
+        floor.start()
+        await asyncio.sleep(5.0)
+        before = floor.desk.expect("1001")
+        await door.calls("p-p-1")
+        assert door.heard("p-p-1") == [REFUSED]
+        for reachable in (set(), {"1001"}):
+            floor.desk.phones(reachable)
+        await asyncio.sleep(30.0)
+        await door.calls("p-p-2")
+        after, (call,) = floor.desk.expect("1001"), floor.calls.all()
+        assert (after.session_id, after.state, after.leg_id) == (before.session_id, AgentState.ON_CALL, "p-p-2")
+        assert set(board.legs_in(before.bridge_id or "")) == {call.leg_id, "p-p-2"}
+        assert before.leg_id not in board.channels
+        assert (door.heard("p-p-2"), door.is_hung_up("p-p-2")) == ([], False)
+        await asyncio.sleep(10.0)
+        board.end(call.leg_id, 16)
+        await asyncio.sleep(2.0)
+        (ended,) = floor.ended
+        assert (ended.agent, ended.agent_leg_id, ended.hung_up_by) == ("1001", "p-p-2", "customer")
+        (session,) = floor.store.session_rows.values()
+        whole = await floor.store.agents.get_session(session.session_id)
+        assert whole is not None
+        assert whole.seconds["on_call"] == pytest.approx(42.0, abs=3.0)
+        assert floor.desk.expect("1001").state is AgentState.AVAILABLE
+        floor.desk.log_all_out()
+        await asyncio.sleep(5.0)
+        assert "p-p-2" not in board.channels
+        assert board.crowds == []
 
     at_the_door(story, pin=None)
 

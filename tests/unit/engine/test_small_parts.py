@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from stasis_dialer.core.extensions import Extensions, endpoint_of
 from stasis_dialer.core.model import Campaign, CampaignStatus, LineStatus, Trunk
 from stasis_dialer.engine.calls import leg_variables
 from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
-from stasis_dialer.engine.extensions import extensions_of
 from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, CALL, SESSION, TARGET_LEG, Ids
 from stasis_dialer.engine.panel import read_endpoints, status_of
 from stasis_dialer.engine.recovery import Seen, is_in_app
@@ -111,16 +111,20 @@ def test_a_telephones_row(
     assert status.is_available is is_available
 
 
-def test_extensions_are_the_endpoints_with_numbers_of_at_most_ten_digits() -> None:
+def test_extensions_are_the_endpoints_with_names_of_at_most_ten_signs_that_are_no_trunks() -> None:
     endpoints: list[dict[str, Any]] = [
         {"resource": "1001", "state": "online", "channel_ids": ["a"]},
         {"resource": "1002", "state": "offline", "channel_ids": []},
         {"resource": "1003", "state": "unknown"},
+        {"resource": "joao", "state": "online", "channel_ids": []},
         {"resource": "carrier", "state": "online", "channel_ids": ["b"]},
+        {"resource": "5511", "state": "online", "channel_ids": []},
         {"resource": "12345678901", "state": "online", "channel_ids": []},
     ]
-    found = read_endpoints(endpoints)
-    assert {number: status.line1 for number, status in found.items()} == {"1001": BUSY, "1002": AWAY, "1003": AWAY}
+    trunks = ["PJSIP/{number}@carrier", "PJSIP/5511/sip:{number}@10.0.0.1"]
+    found = read_endpoints(endpoints, Extensions.beside("PJSIP/{extension}", trunks))
+    lines = {number: status.line1 for number, status in found.items()}
+    assert lines == {"1001": BUSY, "1002": AWAY, "1003": AWAY, "joao": FREE}
     assert read_endpoints([]) == {}
 
 
@@ -133,10 +137,35 @@ def test_extensions_are_the_endpoints_with_numbers_of_at_most_ten_digits() -> No
         ("PJSIP/{extension}_sip", "1001_sip", "1001"),
         ("PJSIP/{extension}_sip", "_sip", ""),
         ("PJSIP/{extension}@other", "1001", ""),
+        ("PJSIP/{extension}", "joao", "joao"),
+        ("PJSIP/{extension}", "João", ""),
+        ("PJSIP/{extension}", "1001\n", ""),
+        ("PJSIP/{extension}", "12345678901", ""),
+        ("PJSIP/{extension}", "9000", ""),
+        ("PJSIP/agent-{extension}", "agent-9000", "9000"),
     ],
 )
 def test_an_endpoints_extension_is_what_the_template_says(template: str, endpoint: str, extension: str) -> None:
-    assert extensions_of(template)(endpoint) == extension
+    extensions = Extensions.beside(template, ["PJSIP/{number}@9000"])
+    assert extensions.of(endpoint) == extension
+    assert extension == "" or extensions.has(extension)
+
+
+def test_a_trunks_name_is_no_extension() -> None:
+    extensions = Extensions.beside("PJSIP/{extension}", ["PJSIP/{number}@9000"])
+    assert [name for name in ("1001", "joao", "9000", "", "../1001") if extensions.has(name)] == ["1001", "joao"]
+
+
+@pytest.mark.parametrize(
+    ("dial_string", "endpoint"),
+    [
+        ("PJSIP/{number}@carrier", "carrier"),
+        ("PJSIP/carrier", "carrier"),
+        ("PJSIP/carrier/sip:{number}@10.0.0.1:5060", "carrier"),
+    ],
+)
+def test_a_dial_strings_endpoint(dial_string: str, endpoint: str) -> None:
+    assert endpoint_of(dial_string) == endpoint
 
 
 # --- the campaigns' book --------------------------------------------------------------------------------------------

@@ -1,0 +1,52 @@
+"""A telephone that was gone while its agent talked calls us: the customer is taken over on its new leg.
+
+The dead leg is ended first, and only its end brings in the new one: two legs of one agent are never in the bridge, and
+what is heard of the one is never taken for news of the other. Customer, bridge, session and state stay as they are.
+"""
+
+from __future__ import annotations
+
+from stasis_dialer.core import messages as m
+from stasis_dialer.core.agent.state import CREATE_SECONDS, LEG_SECONDS, Agent, S, Step
+from stasis_dialer.core.evolve import evolve
+
+
+def may_change_leg(agent: Agent) -> bool:
+    """Whether the agent talks on a leg that may be dead."""
+    return agent.state is S.ON_CALL and agent.is_leg_in_doubt and agent.next_leg_id is None
+
+
+def change_leg(agent: Agent, leg_id: str, now: float) -> Step:
+    """The telephone called us, on this leg: the present one ends."""
+    assert agent.leg_id is not None
+    changing = evolve(agent, next_leg_id=leg_id, deadline=now + LEG_SECONDS)
+    return changing, (m.AnswerLeg(leg_id), m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
+
+
+def is_expected(agent: Agent) -> bool:
+    """Whether the present leg ends for the next one, and the customer is still there."""
+    return agent.next_leg_id not in (None, agent.leg_id) and agent.state is S.ON_CALL and agent.call_id is not None
+
+
+def is_joining(agent: Agent) -> bool:
+    """Whether the new leg is not known to be in the bridge yet."""
+    return agent.next_leg_id is not None and agent.next_leg_id == agent.leg_id
+
+
+def changed(agent: Agent, now: float) -> Step:
+    """The dead leg is gone: the new one to the customer."""
+    assert agent.next_leg_id is not None
+    assert agent.bridge_id is not None
+    assert agent.call_id is not None
+    leg_id = agent.next_leg_id
+    on_new_leg = evolve(
+        agent, leg_id=leg_id, is_leg_up=True, is_leg_in_doubt=False, sound_since=None, deadline=now + CREATE_SECONDS
+    )
+    told = m.TellCall(agent.call_id, m.AgentChanged(agent.extension, leg_id, agent.bridge_id))
+    return on_new_leg, (told, m.Join(leg_id, agent.bridge_id), m.Save())
+
+
+def joined(agent: Agent) -> Step:
+    """The new leg is where the old one was."""
+    deadline = None if agent.state is S.ON_CALL else agent.deadline
+    return evolve(agent, next_leg_id=None, deadline=deadline), ()
