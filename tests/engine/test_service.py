@@ -550,10 +550,10 @@ async def test_given_extensions_with_letters_then_they_log_in_and_trunks_do_not(
     stage.ari.phones, stage.ari.trunks = {"joao", "maria"}, {"carrier", "5511"}
     await stage.starts(carriers=["carrier", "5511"])
     shown = stage.service.control.extensions
-    await eventually(lambda: {it["number"] for it in shown()} == {"joao", "maria"}, "the panel to know them")
     await stage.agent("joao", ConnectMode(connect))
     stage.ari.call_in(APP, "agent-login", "maria", endpoint="PJSIP/maria")
     await eventually(lambda: stage.state("maria") == "available", "the agent to be logged in by telephone")
+    await eventually(lambda: {it["number"] for it in shown()} == {"joao", "maria"}, "the panel to know them")
     for trunk in ("carrier", "5511"):
         with pytest.raises(Refused, match="not an extension"):
             await stage.service.control.log_in(trunk, (), ConnectMode(connect))

@@ -21,18 +21,19 @@ SWING_SECONDS: Final = 900.0
 """The volume of this time decides how far the budget may swing."""
 HOUR: Final = 3600.0
 HOUR_FACTOR: Final = 1.55
-"""No hour may take more than so many times the cap; a goal of the product is twice the cap, and losses come together."""
+"""No hour may take more than so many times the cap; a goal of the product is twice the cap.
+Losses come together."""
 HOUR_LEAST: Final = 70.0
 """Answers that an hour is taken to have at least."""
 LEARNING: Final = 0.02
 PUSH: Final = 0.3
 """How strongly theta follows the budget left, per swing."""
 AIMED_SWINGS: Final = 1.5
-"""The budget left is held at so many swings: what is kept back is a loss or two of a small group's day, and the
-hours that it would else have to repay with hardly any risk bring more. Measured with 3 agents at 10 % answers: theta held
-has 65.5 % utilisation at 2.4 % abandoned; with 1 swing 37 % of the time was spent repaying, at 54 %."""
+"""The budget left is held at so many swings. That keeps back a loss or two of a small group's day; spending them would
+cost more, as it is then repaid for long with hardly any risk. Measured with 3 agents at 10 % answers: theta held has
+65.5 % utilisation at 2.4 % abandoned; with 1 swing 37 % of the time was spent repaying, at 54 %."""
 ROUNDING: Final = 0.5
-"""Losses. The next one may take the window over its cap by so much: it comes some answers later, when they are earned."""
+"""Losses that the next one may take the window over its cap: it comes some answers later, and those earn it."""
 LEAST: Final = 0.15
 MOST: Final = 2.5
 """Bounds of theta as shares of the aim."""

@@ -242,7 +242,7 @@ async def test_given_a_defect_of_ours_then_it_is_an_event_too() -> None:
 def test_every_command_for_asterisk_has_its_test() -> None:
     local = {m.SeekAgent, m.WithdrawSeek, m.TellJoined, m.TellCall, m.Save, m.Finish, m.EndSession, m.Command}
     local |= {m.AskPlace, m.SeekTrunk, m.TellTrunk}
-    local |= {m.TellAnswered, m.TellSought, m.TellDetected, m.Remind}
+    local |= {m.TellAnnounced, m.TellAnswered, m.TellSought, m.TellDetected, m.Remind}
     local |= {m.DisposeCall, m.CollectKey, m.CallPhone, m.RecordingLost, m.EndRecording}
     local |= {m.SeekTarget, m.ReleaseTarget, m.TargetJoined, m.HandToTarget, m.ReleaseAgent, m.TellTransfer}
     local |= {m.EndTransfer}
