@@ -36,7 +36,7 @@ from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.desk import Desk
 from stasis_dialer.engine.dispatch import Dispatcher
-from stasis_dialer.engine.ids import HOLD_BRIDGE, Ids
+from stasis_dialer.engine.ids import BRIDGE, HOLD_BRIDGE, Ids
 from stasis_dialer.engine.parties import Parties
 from stasis_dialer.engine.recorder import Recorder
 from stasis_dialer.engine.recovery_transfers import revive_transfer
@@ -185,6 +185,8 @@ class Recovery:
         paired = self._transferring(left, legs, seen) | paired
         for session in left.sessions:
             call_id = paired.get(session.session_id)
+            if call_id is None and has_company(session, seen):
+                session = replace(session, bridge_id=self._ids.new(BRIDGE))
             step = revive_agent(session, self._endpoint, call_id, seen, at, now, is_ringing=call_id in rings)
             self._desk.adopt(*step, logged_in_at=session.logged_in_at)
         lost = 0
@@ -386,6 +388,14 @@ def talking_pairs(legs: Mapping[str, str], sessions: Sequence[AgentSession], see
             if there:
                 pairs[call_id] = owners[bridge] if owners.get(bridge) in there else there[0]
     return pairs
+
+
+def has_company(session: AgentSession, seen: Seen) -> bool:
+    """Whether anybody else is in the agent's own bridge, such as the agent who consulted this one.
+
+    They are on their way out, and the next customer must not meet them: an agent without a customer gets a new bridge.
+    """
+    return bool(seen.bridges.get(session.bridge_id or "", frozenset()) - {session.leg_id})
 
 
 def ringing_pairs(legs: Mapping[str, str], sessions: Sequence[AgentSession], seen: Seen) -> dict[str, AgentSession]:

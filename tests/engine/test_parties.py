@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import Call, CallState
 from stasis_dialer.core.model import AgentState, Disposition
@@ -16,7 +17,7 @@ from stasis_dialer.core.options import Recording, RecordingMode, Transfer
 from stasis_dialer.core.transfer import TransferState
 from stasis_dialer.db.dnc import DoNotCall
 from stasis_dialer.errors import NumberRefused, Refused
-from tests.engine.floor import Floor, on_the_floor
+from tests.engine.floor import Floor, number, on_the_floor
 from tests.property.switchboard import Person
 
 TO, TARGET = "+5511912345678", "PJSIP/5511912345678@carrier"
@@ -332,6 +333,28 @@ def test_given_a_conference_with_another_agent_when_the_dialer_restarts_then_the
         assert agent(floor).state is AgentState.AVAILABLE
 
     restarted(before, after, "1002")
+
+
+def test_given_another_agent_is_consulted_when_the_dialer_restarts_then_the_next_customer_does_not_meet_both() -> None:
+    async def before(floor: Floor, call: Call) -> None:
+        floor.people[f"PJSIP/{number(1)}@carrier"] = Person(picks_up_after=2.0)
+        await floor.agents("1002")
+        await floor.parties.transfer("1001", "1002", is_attended=True)
+        execute = floor.board.execute
+
+        async def slowly(command: m.Command) -> tuple[m.Event, ...]:
+            if isinstance(command, m.Move):
+                await asyncio.sleep(0.5)
+            return await execute(command)
+
+        floor.board.execute = slowly  # type: ignore[method-assign]
+
+    async def after(floor: Floor, call: Call) -> None:
+        first, second = sorted(floor.calls.all(), key=lambda one: one.reserved_at)
+        assert together(floor, first.leg_id, agent(floor).leg_id)
+        assert together(floor, second.leg_id, agent(floor, "1002").leg_id)
+
+    restarted(before, after, leads=2)
 
 
 def test_given_an_agent_who_left_a_transfer_for_the_next_customer_when_the_dialer_restarts_then_both_are_safe() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stasis_dialer.core import messages as m
@@ -202,6 +202,16 @@ def everything_is_over(town: Town) -> None:
     assert floor.board.bridges == set(legs.values())
 
 
+A_CONSULTED_AGENT_AND_THE_NEXT_CUSTOMER = (
+    [Deed(4.0, "to_queue", is_attended=True), Deed(5.0, "kill")],
+    [Person(0.3), Person(1.0, 20.0), *[Person(0.3)] * 4],
+    0,
+    [False] * 3,
+)
+"""The other agent is still in the consulted one's bridge when a customer waits for whoever is free."""
+
+
+@example(*A_CONSULTED_AGENT_AND_THE_NEXT_CUSTOMER)
 @given(
     st.lists(deeds, min_size=3, max_size=20),
     st.lists(people, min_size=LEADS, max_size=LEADS),
