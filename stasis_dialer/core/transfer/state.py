@@ -195,10 +195,13 @@ def want_agent(transfer: Transfer) -> Step:
 
 
 def agent_goes_home(transfer: Transfer, now: float) -> Step:
-    """The agent has nothing to do with the call any more: home first, then free."""
+    """The agent has nothing to do with the call any more: home first, then free.
+
+    One whose leg ends anyhow goes home only from a bridge in which the agent found would be given the next customer.
+    """
     if transfer.agent is None:
         return transfer, ()
-    if not (transfer.stays and transfer.is_agent_away):
+    if not (transfer.is_agent_away and (transfer.stays or transfer.owes_target)):
         return evolve(transfer, agent=None, is_agent_away=False), (m.ReleaseAgent(),)
     return evolve(transfer, tries=1, deadline=now + MOVE_SECONDS), (m.Move(transfer.agent_leg, transfer.home),)
 

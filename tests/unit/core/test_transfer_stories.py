@@ -69,8 +69,8 @@ def consulting(**changes: Any) -> Story:
     return ringing(**changes).hears(m.Answered()).moved("t1", TALK).moved("a1", TALK)
 
 
-def consulting_agent() -> Story:
-    story = held().hears(m.TransferAsked(agent(is_attended=True)), m.AgentReserved("1002"))
+def consulting_agent(**changes: Any) -> Story:
+    story = held(**changes).hears(m.TransferAsked(agent(is_attended=True)), m.AgentReserved("1002"))
     return story.hears(m.AgentReady("1002", "a2", OTHERS)).moved("a1", OTHERS)
 
 
@@ -183,6 +183,13 @@ def test_given_an_on_demand_agent_then_nobody_waits_for_the_way_home() -> None:
     story = consulting(stays=False).hears(m.CompleteAsked()).moved("c1", TALK)
     assert m.ReleaseAgent() in story.last
     assert m.Move("a1", HOME) not in story.last
+
+
+def test_given_an_on_demand_agent_with_the_one_found_when_the_customer_hangs_up_then_nobody_meets_them() -> None:
+    story = consulting_agent(stays=False).hears(m.CustomerGone("c1"))
+    assert m.Move("a1", HOME) in story.last
+    assert not {m.ReleaseAgent(), m.ReleaseTarget()} & set(story.last)
+    assert set(story.moved("a1", HOME).last) >= {m.ReleaseAgent(), m.ReleaseTarget()}
 
 
 def test_given_customer_and_target_talk_when_one_hangs_up_then_so_does_the_other() -> None:
