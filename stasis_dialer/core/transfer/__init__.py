@@ -29,6 +29,7 @@ from stasis_dialer.core.transfer.state import (
     come_back,
     end_if_at_rest,
     is_still_wanted,
+    ring_on,
     seek_again,
     start,
     to_music,
@@ -213,7 +214,7 @@ def _hold_failed(transfer: Transfer, now: float) -> Step:
         return to_music_again(transfer, now)
     if transfer.state in (S.HELD, S.RINGING, S.CONSULTING) and transfer.agent is not None:
         return come_back(transfer, now, "hold failed")
-    return transfer, ()
+    return ring_on(transfer, now) if transfer.state is S.RINGING else (transfer, ())
 
 
 def _return_failed(transfer: Transfer, now: float) -> Step:
@@ -251,7 +252,8 @@ def _deadline(transfer: Transfer, event: m.Event, now: float) -> Step:
     if transfer.state is S.RETURNING:
         return _return_failed(transfer, now)
     if transfer.state is S.RINGING:
-        return come_back(transfer, now, "transfer failed: no answer")
+        rings = now < transfer.rings_until
+        return ring_on(transfer, now) if rings else come_back(transfer, now, "transfer failed: no answer")
     if transfer.state is S.WAITING:
         return to_music_again(transfer, now)
     if transfer.state in (S.HELD, S.CONSULTING, S.CONFERENCE, S.COMPLETING):

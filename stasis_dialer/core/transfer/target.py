@@ -17,6 +17,7 @@ from stasis_dialer.core.transfer.state import (
     close,
     come_back,
     end_if_at_rest,
+    ring_on,
     seek_again,
     to_music,
 )
@@ -28,9 +29,10 @@ def wanted(transfer: Transfer, target: Target, now: float) -> Step:
         return transfer, ()
     fresh = evolve(transfer, state=S.RINGING, target=target, is_leg_dialled=False, target_agent=None, tries=0)
     if target.create is None:
-        seeking = evolve(fresh, talk_bridge=None, deadline=now + target.ring_seconds)
+        seeking, _ = ring_on(evolve(fresh, talk_bridge=None, rings_until=now + target.ring_seconds), now)
         return seeking, (m.SeekTarget(),)
-    calling = evolve(fresh, leg_id=target.create.leg_id, talk_bridge=target.bridge_id, deadline=now + CREATE_SECONDS)
+    called = evolve(fresh, leg_id=target.create.leg_id, talk_bridge=target.bridge_id, rings_until=now + CREATE_SECONDS)
+    calling, _ = ring_on(called, now)
     return calling, (target.create,)
 
 
@@ -40,8 +42,9 @@ def created(transfer: Transfer, event: m.Event, now: float) -> Step:
     if transfer.state is not S.RINGING or transfer.target is None:
         return transfer, (m.HangUp(transfer.leg_id),)
     seconds = transfer.target.ring_seconds
-    dialled = evolve(transfer, is_leg_dialled=True, deadline=now + seconds + RING_SLACK_SECONDS)
-    return dialled, (m.DialLeg(transfer.leg_id, seconds),)
+    dialled = evolve(transfer, is_leg_dialled=True, rings_until=now + seconds + RING_SLACK_SECONDS)
+    ringing, commands = ring_on(dialled, now)
+    return ringing, (m.DialLeg(transfer.leg_id, seconds), *commands)
 
 
 def answered(transfer: Transfer, event: m.Event, now: float) -> Step:
@@ -166,7 +169,7 @@ def own_agent_gone(transfer: Transfer, now: float) -> Step:
         return settled(transfer, now)
     if transfer.state in (S.HELD, S.RETURNING):
         return seek_again(transfer, now)
-    return transfer, to_music(transfer) if transfer.state is S.RINGING and not transfer.is_held else ()
+    return ring_on(transfer, now) if transfer.state is S.RINGING else (transfer, ())
 
 
 def settled(transfer: Transfer, now: float) -> Step:

@@ -294,6 +294,27 @@ def test_given_the_agent_is_lost_before_the_customer_hears_music_then_they_wait_
     assert (story.transfer.state, story.last[-1]) == (S.RINGING, m.Move("c1", HOLD))
 
 
+@pytest.mark.parametrize("failure", [m.MoveFailed("c1", HOLD), m.DeadlineReached()], ids=["refused", "unanswered"])
+def test_given_the_agent_is_lost_and_no_music_when_the_target_rings_on_then_the_way_there_is_tried_again(
+    failure: m.Event,
+) -> None:
+    """The target may ring for long: nobody waits for it in silence because one request had no answer."""
+    story = Story().hears(m.TransferAsked(agent(is_attended=False)), m.AgentLost("1001"))
+    for _ in range(machine.MOST_TRIES - 1):
+        assert story.transfer.deadline == 1.0 + machine.MOVE_SECONDS
+        assert story.hears(failure).last[-1] == m.Move("c1", HOLD)
+    assert story.hears(failure).last == ()
+    assert story.transfer.deadline == story.transfer.rings_until
+    assert story.reaches_its_deadline().transfer.state is S.WAITING
+
+
+def test_given_the_agent_is_lost_when_the_customer_hears_music_then_only_the_target_is_waited_for() -> None:
+    story = Story().hears(m.TransferAsked(agent(is_attended=False)), m.AgentLost("1001")).moved("c1", HOLD)
+    assert story.reaches_its_deadline().last == ()
+    assert story.transfer.state is S.RINGING
+    assert story.reaches_its_deadline().transfer.state is S.WAITING
+
+
 @pytest.mark.parametrize("begin", ["consulting", "conference", "completing", "talking"])
 def test_given_a_target_who_talks_when_its_creation_is_told_again_then_it_stays(begin: str) -> None:
     """As after every gap in the events."""
