@@ -16,7 +16,7 @@ from stasis_dialer.engine.campaigns import CampaignBook
 from stasis_dialer.engine.clock import Clock
 from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, CALL, SESSION, TARGET_LEG, Ids
 from stasis_dialer.engine.panel import read_endpoints, status_of
-from stasis_dialer.engine.recovery import Seen, is_in_app
+from stasis_dialer.engine.revive import Seen, is_in_app
 
 FREE, BUSY, AWAY = LineStatus.FREE, LineStatus.BUSY, LineStatus.UNREGISTERED
 

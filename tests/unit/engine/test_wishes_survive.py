@@ -8,7 +8,7 @@ import pytest
 from stasis_dialer.core.agent import advance
 from stasis_dialer.core.messages import CustomerGone
 from stasis_dialer.core.model import AgentSession, AgentState, ConnectMode
-from stasis_dialer.engine.recovery import Seen, revive_agent
+from stasis_dialer.engine.revive import Seen, revive_agent
 
 TALKING = AgentSession(
     session_id="s1",
