@@ -79,8 +79,7 @@ CALM_SECONDS = 1200.0
 """For every deadline to pass and every hang-up to be repeated, once nothing fails any more."""
 LATEST_SECONDS = 60.0
 """For the last late event to arrive. Then the events' socket is connected anew, as after every loss of events."""
-WATCH_SECONDS = 1.0
-ALONE_SECONDS = 20.0
+ALONE_SECONDS = 18.0
 """An end is told up to 12 s late, and a move may be repeated after 6 s. With lost events it is as long as a call."""
 EXTENSIONS = ("1001", "1002", "1003")
 SUPERVISORS = ("1090", "1091", "1092")
@@ -336,9 +335,10 @@ class World:
             self.parties,
             self.supervisions,
         )
-        self.alone_since: dict[str, float] = {}
-        self.left_alone: dict[str, float] = {}
-        """By call the longest time that its customer, once with an agent, heard nothing and nobody."""
+        self.alone: Counter[str] = Counter()
+        """By call the seconds for which its customer, once with an agent, has heard nothing and nobody until now."""
+        self.left_alone: Counter[str] = Counter()
+        """By call the most of them."""
         self.gaps: list[asyncio.Task[None]] = []
         self.opened: list[str] = []
 
@@ -360,17 +360,23 @@ class World:
             assert agent.state is (AgentState.RESERVED if is_ready else AgentState.RINGING)
 
     async def watch(self) -> None:
-        """How long a customer who has been with somebody is left alone."""
+        """How long a customer who has been with somebody is left alone.
+
+        While Asterisk owes an answer to a request for them nobody can do better, and it is not counted.
+        """
         while self.clock.now() < STORY_SECONDS + LONGEST_CALL_SECONDS:
-            await asyncio.sleep(WATCH_SECONDS)
-            alone = {
-                call.call_id: self.alone_since.get(call.call_id, self.clock.now())
-                for call in self.calls.all()
-                if call.state is CallState.BRIDGED and self.board.is_alone(call.leg_id)
-            }
-            self.alone_since = alone
-            for call_id, since in alone.items():
-                self.left_alone[call_id] = max(self.left_alone.get(call_id, 0.0), self.clock.now() - since)
+            await asyncio.sleep(1.0)
+            for call in self.calls.all():
+                if call.state is not CallState.BRIDGED or not self.board.is_alone(call.leg_id):
+                    self.alone[call.call_id] = 0
+                elif not self._is_asked_for(call.call_id) and not self._is_asked_for(call.transfer_id):
+                    self.alone[call.call_id] += 1
+                    self.left_alone[call.call_id] = max(self.left_alone[call.call_id], self.alone[call.call_id])
+
+    def _is_asked_for(self, actor_id: str | None) -> bool:
+        """Whether a request of this object is under way."""
+        actor = self.dispatcher.find(actor_id) if actor_id is not None else None
+        return actor is not None and actor.worker is not None
 
     def look(self) -> None:
         """No customer has two agents, and no agent two customers."""
@@ -652,7 +658,7 @@ def everything_is_given_back(world: World, odds: Odds) -> None:
     assert world.recorder.snapshot()["live"] == 0
     assert world.parties.transfers() == []
     if not odds.event_lost:
-        assert max(world.left_alone.values(), default=0.0) <= ALONE_SECONDS, world.left_alone
+        assert max(world.left_alone.values(), default=0) <= ALONE_SECONDS, world.left_alone
     assert world.supervisions.all() == []
     assert world.journal.depth == 0
     for agent in world.desk.agents():
