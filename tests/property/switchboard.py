@@ -106,6 +106,8 @@ class Switchboard:
         """Each recording with the leg that it heard."""
         self.meetings = 0
         """How often three were in one bridge by a transfer."""
+        self.on_the_way = 0
+        """Events that have been sent and have not arrived."""
         self.crowds: list[list[str]] = []
         """Who was in one bridge with too many others."""
 
@@ -432,10 +434,12 @@ class Switchboard:
             return
         for _ in range(2 if self._happens(self._odds.event_twice) else 1):
             delay = self._random.choice(DELAYS) if self._happens(self._odds.event_late) else 0.0
+            self.on_the_way += 1
             asyncio.get_running_loop().call_later(delay, self._arrive, leg_id, event)
 
     def _arrive(self, leg_id: str, event: m.Event) -> None:
         """As the service does: a leg of ours that nobody owns is hung up when it enters Stasis."""
+        self.on_the_way -= 1
         if not self.hear(leg_id, event) and isinstance(event, m.LegCreated):
             self.end(leg_id, 16)
 

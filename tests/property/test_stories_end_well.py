@@ -79,8 +79,8 @@ CALM_SECONDS = 1200.0
 """For every deadline to pass and every hang-up to be repeated, once nothing fails any more."""
 LATEST_SECONDS = 60.0
 """For the last late event to arrive. Then the events' socket is connected anew, as after every loss of events."""
-ALONE_SECONDS = 18.0
-"""An end is told up to 12 s late, and a move may be repeated after 6 s. With lost events it is as long as a call."""
+ALONE_SECONDS = 6.0
+"""That a move may take before it is repeated. With lost events it is as long as a call."""
 EXTENSIONS = ("1001", "1002", "1003")
 SUPERVISORS = ("1090", "1091", "1092")
 MESSAGE = "sound:sorry"
@@ -362,21 +362,21 @@ class World:
     async def watch(self) -> None:
         """How long a customer who has been with somebody is left alone.
 
-        While Asterisk owes an answer to a request for them nobody can do better, and it is not counted.
+        While Asterisk owes an answer to a request for them, or news, nobody can do better: that is not counted.
         """
         while self.clock.now() < STORY_SECONDS + LONGEST_CALL_SECONDS:
             await asyncio.sleep(1.0)
             for call in self.calls.all():
                 if call.state is not CallState.BRIDGED or not self.board.is_alone(call.leg_id):
                     self.alone[call.call_id] = 0
-                elif not self._is_asked_for(call.call_id) and not self._is_asked_for(call.transfer_id):
+                elif not (self.board.on_the_way or self._is_asked_for(call.call_id, call.transfer_id)):
                     self.alone[call.call_id] += 1
                     self.left_alone[call.call_id] = max(self.left_alone[call.call_id], self.alone[call.call_id])
 
-    def _is_asked_for(self, actor_id: str | None) -> bool:
-        """Whether a request of this object is under way."""
-        actor = self.dispatcher.find(actor_id) if actor_id is not None else None
-        return actor is not None and actor.worker is not None
+    def _is_asked_for(self, *actor_ids: str | None) -> bool:
+        """Whether a request of one of these is under way."""
+        actors = [self.dispatcher.find(actor_id) for actor_id in actor_ids if actor_id is not None]
+        return any(actor is not None and actor.worker is not None for actor in actors)
 
     def look(self) -> None:
         """No customer has two agents, and no agent two customers."""
