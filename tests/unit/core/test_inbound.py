@@ -134,6 +134,13 @@ def test_given_an_announcement_is_over_then_music_again_and_no_two_at_once() -> 
     assert story.hears(m.MessageEnded("place-0"), at=23.0).last == ()
 
 
+def test_given_an_announcement_when_the_agent_does_not_pick_up_then_music_again_after_it() -> None:
+    """The announcement goes on meanwhile: its end is still to be followed by music."""
+    story = Story().hears(m.PlaceKnown(0), m.AgentReserved("1001"), at=20.0).hears(m.AgentLost("1001"), at=21.0)
+    assert story.call.state is S.QUEUED
+    assert story.hears(m.MessageEnded("place-0"), at=23.0).last == (m.StartMusic("i1"),)
+
+
 def test_given_the_join_fails_then_music_again_under_the_same_limit() -> None:
     story = Story().hears(READY, m.JoinFailed("b1", "no", is_bridge_gone=True), at=10.0)
     assert story.last == (m.StartMusic("i1"), m.WithdrawSeek(True), m.SeekAgent())
