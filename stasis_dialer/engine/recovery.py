@@ -19,7 +19,7 @@ import structlog
 from stasis_dialer.ari import AriError, Transport
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent, found_again
-from stasis_dialer.core.call import JOIN_SECONDS, RING_SLACK_SECONDS, Call, CallState, TrunkTry
+from stasis_dialer.core.call import AGENT_WANTED, JOIN_SECONDS, RING_SLACK_SECONDS, Call, CallState, TrunkTry
 from stasis_dialer.core.call.broadcast import (
     CONFIRMATION,
     CONFIRMATION_SECONDS,
@@ -265,12 +265,28 @@ class Recovery:
         if call.state in (CallState.SAFE_HARBOUR, CallState.LEAVING_MESSAGE):
             self._post(call.call_id, m.MessageEnded())
         self._look_for_message(call)
+        self._play_on(call, seen)
 
     def _look_for_message(self, call: Call) -> None:
         """A message that ended unheard."""
-        actor, name = self._dispatcher.find(call.call_id), PLAYED_IN.get(call.state)
-        if actor is not None and name is not None:
-            self._dispatcher.apply(actor, actor.machine, (m.ProbeMessage(call.leg_id, name),))
+        name = PLAYED_IN.get(call.state, call.playing)
+        if name is not None:
+            self._carry_out(call, m.ProbeMessage(call.leg_id, name))
+
+    def _play_on(self, call: Call, seen: Seen) -> None:
+        """Music for who waits for an agent: its request may be lost, and with an announcement's end it began no more.
+
+        What was posted meanwhile may have brought an agent, who is not to be heard beside music.
+        """
+        now = self._calls.find(call.call_id) or call
+        is_waiting = now.state in AGENT_WANTED and now.bridge_id is None and now.playing is None
+        if is_waiting and now.has_music and seen.bridge_of(call.leg_id) is None:
+            self._carry_out(call, m.StartMusic(call.leg_id))
+
+    def _carry_out(self, call: Call, command: m.Command) -> None:
+        actor = self._dispatcher.find(call.call_id)
+        if actor is not None:
+            self._dispatcher.apply(actor, actor.machine, (command,))
 
     def _catch_up_detection(self, call: Call, channel: Mapping[str, Any]) -> None:
         """A leg that came back from the dialplan unheard tells by its variables what was found there."""
@@ -308,6 +324,7 @@ class Recovery:
     def _resume(self, call: Call, seen: Seen) -> None:
         """Set a revived call going again."""
         if call.state is CallState.QUEUED:
+            self._play_on(call, seen)
             self._desk.seek(call)
         elif call.state is CallState.BRIDGED and call.agent is not None:
             if call.transfer_id is not None:
