@@ -93,9 +93,7 @@ def _wish(transfer: Transfer, event: m.Event, now: float) -> Step:
         return _complete(transfer, now)
     if isinstance(event, m.ConferenceAsked):
         assert transfer.talk_bridge is not None
-        wanting = evolve(
-            transfer, is_conference_wanted=True, is_held=False, is_customer_there=True, deadline=now + MOVE_SECONDS
-        )
+        wanting = evolve(transfer, is_conference_wanted=True, is_customer_there=True, deadline=now + MOVE_SECONDS)
         return wanting, (m.Move(transfer.customer, transfer.talk_bridge),)
     return come_back(transfer, now, "back to the agent")
 
@@ -138,7 +136,7 @@ def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
     if transfer.state is S.COMPLETING:
         return target.arrived(transfer, now)
     if transfer.state is S.CONSULTING and transfer.is_conference_wanted:
-        return evolve(transfer, state=S.CONFERENCE, deadline=now + HOLD_SECONDS), ()
+        return evolve(transfer, state=S.CONFERENCE, is_held=False, deadline=now + HOLD_SECONDS), ()
     return transfer, ()
 
 
@@ -191,7 +189,10 @@ def _move_failed(transfer: Transfer, event: m.Event, now: float) -> Step:
 
 
 def _customer_stuck(transfer: Transfer, bridge_id: str, now: float) -> Step:
-    """The customer could not be moved; whoever is gone will be told of, and has the last word."""
+    """The customer could not be moved; whoever is gone will be told of, and has the last word.
+
+    Refused a conference, a customer who is with the music is there still: the way there is for one who is not.
+    """
     if transfer.is_over:
         return transfer, ()
     if transfer.state is S.RETURNING and bridge_id == transfer.home:

@@ -199,6 +199,22 @@ def test_given_customer_and_target_talk_when_one_hangs_up_then_so_does_the_other
     assert story.hears(m.LegGone(16)).last == (m.DestroyBridge(HOLD), m.DestroyBridge(TALK), m.EndTransfer())
 
 
+def test_given_a_conference_that_is_refused_then_the_customer_is_left_with_the_music() -> None:
+    """They are there still: moved there again, they would hear nothing for as long as agent and target talk."""
+    story = consulting().hears(m.ConferenceAsked()).hears(m.MoveFailed("c1", TALK))
+    assert (story.transfer.state, story.transfer.is_conference_wanted) == (S.CONSULTING, False)
+    assert not any(machine.is_still_wanted(story.transfer, command) for command in story.last)
+    assert story.hears(m.ConferenceAsked()).moved("c1", TALK).transfer.state is S.CONFERENCE
+    assert not story.transfer.is_held
+
+
+def test_given_no_music_and_a_conference_that_is_refused_then_the_customer_is_brought_there() -> None:
+    story = Story().hears(m.TransferAsked(number(is_attended=True)), m.LegCreated(), m.Answered()).moved("t1", TALK)
+    story.moved("a1", TALK).hears(m.ConferenceAsked()).hears(m.MoveFailed("c1", TALK))
+    assert story.last[-1] == m.Move("c1", HOLD)
+    assert machine.is_still_wanted(story.transfer, m.Move("c1", HOLD))
+
+
 def test_given_a_conference_when_the_agent_leaves_then_the_two_others_stay() -> None:
     story = conference()
     assert story.transfer.state is S.CONFERENCE
