@@ -309,7 +309,12 @@ class Recovery:
             self._post(agent.session_id, m.Joined(agent.bridge_id))
 
     def _catch_up_transfer(self, transfer: Transfer, seen: Seen) -> None:
-        """The target's leg, as an agent's; moves have deadlines of their own."""
+        """The target's leg, as an agent's; moves have deadlines of their own.
+
+        But a customer who is with the music must not be moved there again: they would hear nothing.
+        """
+        if seen.bridge_of(transfer.customer) == transfer.hold_bridge:
+            self._post(transfer.transfer_id, m.Moved(transfer.customer, transfer.hold_bridge))
         if transfer.leg_id is None:
             return
         channel = seen.channels.get(transfer.leg_id)

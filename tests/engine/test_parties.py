@@ -203,6 +203,31 @@ def test_given_a_gap_while_customer_and_target_talk_then_they_talk_on() -> None:
     while_they_talk(story)
 
 
+def test_given_a_gap_in_which_the_customer_came_to_the_music_then_they_are_not_moved_there_again() -> None:
+    """The answer was lost with the connection; moved there again, they would hear nothing."""
+
+    async def story(floor: Floor, call: Call) -> None:
+        moves: list[m.Move] = []
+        move = floor.board._Move
+
+        def unanswered(command: m.Move) -> tuple[m.Event, ...]:
+            moves.append(command)
+            move(command)
+            return ()
+
+        floor.board._Move = unanswered  # type: ignore[method-assign]
+        floor.parties.hold("1001")
+        await asyncio.sleep(1.0)
+        assert floor.board.channels[call.leg_id].bridge in floor.board.holding
+        await floor.recovery.after_gap()
+        floor.board.end(str(agent(floor).leg_id), 16)
+        await asyncio.sleep(10.0)
+        (now,) = floor.calls.all()
+        assert (now.state, len(moves)) == (CallState.QUEUED, 1)
+
+    while_they_talk(story)
+
+
 def test_given_a_second_agent_for_one_customer_then_the_longest_call_counts_from_the_first() -> None:
     """Asterisk's own limit of the channel was set at its creation, for one such call."""
 
