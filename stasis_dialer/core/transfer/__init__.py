@@ -121,6 +121,17 @@ def _moved(transfer: Transfer, event: m.Event, now: float) -> Step:
     return transfer, ()
 
 
+def _entered(transfer: Transfer, event: m.Event, now: float) -> Step:
+    """The customer was seen to come to the music: said even when the request for it stays unanswered.
+
+    Of other bridges the answers alone count: a leg of somebody else's may have entered them.
+    """
+    assert isinstance(event, m.Joined)
+    if event.bridge_id != transfer.hold_bridge:
+        return transfer, ()
+    return _customer_moved(transfer, event.bridge_id, now)
+
+
 def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
     if transfer.is_over:
         return transfer, ()
@@ -302,7 +313,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.Ringing: _ignored,
     m.EarlyMedia: _ignored,
     m.DigitPressed: _ignored,
-    m.Joined: _ignored,
+    m.Joined: _entered,
     m.JoinFailed: _ignored,
     m.MessageEnded: _ignored,
 }

@@ -331,6 +331,19 @@ def test_given_the_agent_is_lost_when_the_customer_hears_music_then_only_the_tar
     assert story.reaches_its_deadline().transfer.state is S.WAITING
 
 
+def test_given_the_way_to_the_music_without_an_answer_when_the_customer_is_seen_there_then_it_is_not_taken_again() -> (
+    None
+):
+    """Moved into the same holding bridge again, they would hear nothing."""
+    waiting = Story().hears(m.AgentLost("1001")).hears(m.Joined(HOLD))
+    assert waiting.told()[-1] == m.AgentWanted(60.0)
+    assert (waiting.transfer.deadline, waiting.hears(m.Joined(HOLD), m.Moved("c1", HOLD)).last) == (None, ())
+    ringing = Story().hears(m.TransferAsked(agent(is_attended=False)), m.AgentLost("1001")).hears(m.Joined(HOLD))
+    assert ringing.reaches_its_deadline().last == ()
+    before = talking()
+    assert before.hears(m.Joined(TALK), m.Joined(HOLD)).last == ()
+
+
 @pytest.mark.parametrize("begin", ["consulting", "conference", "completing", "talking"])
 def test_given_a_target_who_talks_when_its_creation_is_told_again_then_it_stays(begin: str) -> None:
     """As after every gap in the events."""
