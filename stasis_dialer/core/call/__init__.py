@@ -200,6 +200,7 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.CLOSING, m.Joined): ending.joined_too_late,
     (S.CLOSING, m.LegGone): ending.gone,
     (S.CLOSING, m.DeadlineReached): ending.still_closing,
+    **{(state, m.RequestUnanswered): waiting.music_unanswered for state in AGENT_WANTED},
     **{
         (state, kind): handler
         for state in (S.QUEUED, S.OFFERING, S.BRIDGED)

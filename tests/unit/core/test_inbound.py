@@ -107,6 +107,16 @@ def test_given_a_call_then_answered_with_music_and_an_agent_is_sought() -> None:
     assert story.call.deadline == 60.0
 
 
+def test_given_music_without_an_answer_then_it_is_asked_for_again_while_nobody_is_to_be_heard() -> None:
+    unanswered = m.RequestUnanswered("music")
+    assert Story().hears(unanswered, at=5.0).last == (m.StartMusic("i1"),)
+    assert Story().hears(m.AgentReserved("1001"), unanswered, at=5.0).last == (m.StartMusic("i1"),)
+    assert Story().hears(READY, unanswered, at=5.0).last == ()
+    assert Story().hears(m.PlaceKnown(0), unanswered, at=25.0).last == ()
+    assert Story().hears(m.RequestUnanswered("dial"), at=5.0).last == ()
+    assert Story().hears(READY, m.Joined("b1"), unanswered, at=5.0).last == ()
+
+
 def test_given_an_agent_then_the_music_ends_before_they_are_joined() -> None:
     story = Story().hears(READY, at=10.0)
     assert story.last == (m.Hush("i1"), m.Join("i1", "b1"))
