@@ -295,7 +295,7 @@ class Recovery:
             self._post(call.call_id, event)
 
     def _catch_up_agent(self, agent: Agent, seen: Seen) -> None:
-        """A leg that is still being created has its own deadline; one that was up tells all by being there."""
+        """A leg that is not there yet has its own deadline; one that was up tells all by being there."""
         channel = seen.channels.get(agent.leg_id or "")
         if agent.leg_id is None:
             return
@@ -303,6 +303,7 @@ class Recovery:
             if agent.is_leg_up:
                 self._post(agent.session_id, m.LegGone(is_seen=False))
             return
+        self._post(agent.session_id, m.LegCreated())
         if channel.get("state") == "Up" and not agent.is_leg_up:
             self._post(agent.session_id, m.Answered())
         if agent.bridge_id is not None and agent.leg_id in seen.bridges.get(agent.bridge_id, ()):

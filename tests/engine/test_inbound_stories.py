@@ -235,6 +235,31 @@ def test_given_an_announcement_that_outlasts_a_gap_then_it_is_heard_to_its_end()
     on_the_floor(story)
 
 
+def test_given_a_gap_in_which_the_agents_leg_came_then_the_telephone_rings_for_the_customer_who_waits() -> None:
+    """Without its ringing the agent would be paused as one who did not answer."""
+
+    async def story(floor: Floor) -> None:
+        await floor.campaign(leads=0, caller_id=OWN, inbound=Inbound(600.0))
+        floor.people["PJSIP/1001"] = Person(picks_up_after=3.0)
+        await floor.agents("1001", on_demand=True)
+        floor.start()
+        floor.board.is_deaf = True
+        floor.calls_in("i1", OWN, number(0))
+        await asyncio.sleep(1.0)
+        floor.board.is_deaf = False
+        for _ in range(2):
+            await floor.recovery.after_gap()
+            await asyncio.sleep(0.5)
+        agent = floor.desk.find("1001")
+        assert agent is not None
+        assert (agent.state, agent.is_leg_dialled) == ("ringing", True)
+        await asyncio.sleep(4.0)
+        assert floor.desk.find("1001").state == "on_call"  # type: ignore[union-attr]
+        assert len([end for _, end in floor.board.dialled if end == "PJSIP/1001"]) == 1
+
+    on_the_floor(story)
+
+
 def test_given_music_that_did_not_begin_when_the_gap_is_over_then_it_does() -> None:
     """A request is lost with the connection."""
 
