@@ -136,6 +136,7 @@ def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
     if transfer.is_over:
         return transfer, ()
     if transfer.state is S.RETURNING and bridge_id == transfer.home:
+        transfer = evolve(transfer, is_held=False)
         if transfer.is_agent_away:
             return _return_failed(transfer, now)
         back, commands = _back(evolve(transfer, is_customer_there=False), now)
@@ -262,7 +263,7 @@ def _deadline(transfer: Transfer, event: m.Event, now: float) -> Step:
     if transfer.is_over or transfer.state is S.TALKING:
         return _still_closing(transfer, now)
     if transfer.state is S.RETURNING:
-        return _return_failed(transfer, now)
+        return _return_failed(evolve(transfer, is_held=False), now)
     if transfer.state is S.RINGING:
         rings = now < transfer.rings_until
         return ring_on(transfer, now) if rings else come_back(transfer, now, "transfer failed: no answer")

@@ -118,8 +118,24 @@ def test_given_the_way_back_fails_again_and_again_then_the_customer_goes_to_anot
         story.hears(m.MoveFailed("c1", HOME))
     assert story.transfer.state is S.WAITING
     assert m.ReleaseAgent(is_broken=True) in story.last
+    assert m.Move("c1", HOLD) not in story.last, "they are there: moved there again, they would hear nothing"
+    assert story.told()[-1] == m.AgentWanted(60.0)
+
+
+@pytest.mark.parametrize("event", [m.DeadlineReached(), m.AgentLost("1001")], ids=["unanswered", "agent gone"])
+def test_given_a_way_back_that_may_have_been_gone_then_the_customer_is_brought_to_the_music(event: m.Event) -> None:
+    story = held().hears(m.UnholdAsked()).hears(*[event] * machine.MOST_TRIES)
+    assert story.transfer.state is S.WAITING
     assert m.Move("c1", HOLD) in story.last
+    assert machine.is_still_wanted(story.transfer, m.Move("c1", HOLD))
     assert story.moved("c1", HOLD).told()[-1] == m.AgentWanted(60.0)
+
+
+def test_given_a_conference_without_an_answer_then_the_customer_may_have_left_the_music() -> None:
+    story = consulting().hears(m.ConferenceAsked()).reaches_its_deadline().moved("a1", HOME)
+    for _ in range(machine.MOST_TRIES):
+        story.hears(m.MoveFailed("c1", HOME))
+    assert (story.transfer.state, m.Move("c1", HOLD) in story.last) == (S.WAITING, True)
 
 
 def test_given_an_agent_who_stays_with_the_target_then_the_customer_is_not_back_yet() -> None:
