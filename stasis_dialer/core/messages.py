@@ -579,6 +579,9 @@ class PhoneUnregistered(Event):
     is_loss: bool = True
 
 
+MUSIC: Final = "music"
+"""The request of `StartMusic`, when it stays unanswered."""
+
 TALKING: Final = "mixing,proxy_media"
 HOLDING: Final = "holding"
 """Kinds of bridges, as ARI's `type`; why `proxy_media`: see `engine.executor`."""

@@ -224,7 +224,14 @@ class Executor:
         return NOTHING
 
     async def _start_music(self, command: m.StartMusic) -> tuple[m.Event, ...]:
-        await self._try("POST", f"{_channel(command.leg_id)}/moh")
+        """No answer is told: who waits may hear nothing. A server that is away is looked at when it is back."""
+        path = f"{_channel(command.leg_id)}/moh"
+        try:
+            await self._transport.request("POST", path)
+        except AriTimeout:
+            return (m.RequestUnanswered(m.MUSIC),)
+        except (AriError, AriUnavailable) as error:
+            log.debug("music-not-started", leg=command.leg_id, why=str(error))
         return NOTHING
 
     async def _stop_music(self, command: m.StopMusic) -> tuple[m.Event, ...]:

@@ -19,7 +19,7 @@ import structlog
 from stasis_dialer.ari import AriError, Transport
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent
-from stasis_dialer.core.call import Call, CallState
+from stasis_dialer.core.call import AGENT_WANTED, Call, CallState
 from stasis_dialer.core.call.broadcast import CONFIRMATION
 from stasis_dialer.core.model import AgentSession, CallRecord, Lead
 from stasis_dialer.core.transfer import Transfer
@@ -253,12 +253,28 @@ class Recovery:
         if call.state in (CallState.SAFE_HARBOUR, CallState.LEAVING_MESSAGE):
             self._post(call.call_id, m.MessageEnded())
         self._look_for_message(call)
+        self._play_on(call, seen)
 
     def _look_for_message(self, call: Call) -> None:
         """A message that ended unheard."""
-        actor, name = self._dispatcher.find(call.call_id), PLAYED_IN.get(call.state)
-        if actor is not None and name is not None:
-            self._dispatcher.apply(actor, actor.machine, (m.ProbeMessage(call.leg_id, name),))
+        name = PLAYED_IN.get(call.state, call.playing)
+        if name is not None:
+            self._carry_out(call, m.ProbeMessage(call.leg_id, name))
+
+    def _play_on(self, call: Call, seen: Seen) -> None:
+        """Music for who waits for an agent: its request may be lost, and with an announcement's end it began no more.
+
+        What was posted meanwhile may have brought an agent, who is not to be heard beside music.
+        """
+        now = self._calls.find(call.call_id) or call
+        is_waiting = now.state in AGENT_WANTED and now.bridge_id is None and now.playing is None
+        if is_waiting and now.has_music and seen.bridge_of(call.leg_id) is None:
+            self._carry_out(call, m.StartMusic(call.leg_id))
+
+    def _carry_out(self, call: Call, command: m.Command) -> None:
+        actor = self._dispatcher.find(call.call_id)
+        if actor is not None:
+            self._dispatcher.apply(actor, actor.machine, (command,))
 
     def _catch_up_detection(self, call: Call, channel: Mapping[str, Any]) -> None:
         """A leg that came back from the dialplan unheard tells by its variables what was found there."""
@@ -267,7 +283,7 @@ class Recovery:
             self._post(call.call_id, event)
 
     def _catch_up_agent(self, agent: Agent, seen: Seen) -> None:
-        """A leg that is still being created has its own deadline; one that was up tells all by being there."""
+        """A leg that is not there yet has its own deadline; one that was up tells all by being there."""
         channel = seen.channels.get(agent.leg_id or "")
         if agent.leg_id is None:
             return
@@ -275,13 +291,19 @@ class Recovery:
             if agent.is_leg_up:
                 self._post(agent.session_id, m.LegGone(is_seen=False))
             return
+        self._post(agent.session_id, m.LegCreated())
         if channel.get("state") == "Up" and not agent.is_leg_up:
             self._post(agent.session_id, m.Answered())
         if agent.bridge_id is not None and agent.leg_id in seen.bridges.get(agent.bridge_id, ()):
             self._post(agent.session_id, m.Joined(agent.bridge_id))
 
     def _catch_up_transfer(self, transfer: Transfer, seen: Seen) -> None:
-        """The target's leg, as an agent's; moves have deadlines of their own."""
+        """The target's leg, as an agent's; moves have deadlines of their own.
+
+        But a customer who is with the music must not be moved there again: they would hear nothing.
+        """
+        if seen.bridge_of(transfer.customer) == transfer.hold_bridge:
+            self._post(transfer.transfer_id, m.Moved(transfer.customer, transfer.hold_bridge))
         if transfer.leg_id is None:
             return
         channel = seen.channels.get(transfer.leg_id)
@@ -296,6 +318,7 @@ class Recovery:
     def _resume(self, call: Call, seen: Seen) -> None:
         """Set a revived call going again."""
         if call.state is CallState.QUEUED:
+            self._play_on(call, seen)
             self._desk.seek(call)
         elif call.state is CallState.BRIDGED and call.agent is not None:
             if call.transfer_id is not None:

@@ -120,7 +120,12 @@ def _on_hold(
         return held, consulting, ()
     is_away = where is not None and where != transfer.home
     returning = evolve(
-        transfer, state=TransferState.RETURNING, is_agent_away=is_away, deadline=now + MOVE_SECONDS, tries=1
+        transfer,
+        state=TransferState.RETURNING,
+        is_held=True,
+        is_agent_away=is_away,
+        deadline=now + MOVE_SECONDS,
+        tries=1,
     )
     moves: tuple[m.Command, ...] = (m.Move(transfer.customer, transfer.home),)
     if is_away:

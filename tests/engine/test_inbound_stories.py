@@ -206,6 +206,98 @@ def test_given_customers_wait_when_the_dialer_is_killed_then_the_next_one_serves
     on_the_floor(story)
 
 
+def test_given_an_announcement_that_ends_in_a_gap_then_the_customer_hears_music_and_is_told_again() -> None:
+    async def story(floor: Floor) -> None:
+        await _one_waits(floor)
+        await asyncio.sleep(10.5)
+        assert floor.board.channels["i1"].playing == "place-0"
+        floor.board.is_deaf = True
+        await asyncio.sleep(5.0)
+        floor.board.is_deaf = False
+        await floor.recovery.after_gap()
+        await asyncio.sleep(1.0)
+        assert floor.board.channels["i1"].has_music
+        await asyncio.sleep(5.0)
+        assert floor.board.channels["i1"].playing == "place-1"
+
+    on_the_floor(story)
+
+
+def test_given_an_announcement_that_outlasts_a_gap_then_it_is_heard_to_its_end() -> None:
+    async def story(floor: Floor) -> None:
+        await _one_waits(floor)
+        await asyncio.sleep(10.5)
+        await floor.recovery.after_gap()
+        await asyncio.sleep(1.0)
+        channel = floor.board.channels["i1"]
+        assert (channel.playing, channel.has_music) == ("place-0", False)
+
+    on_the_floor(story)
+
+
+def test_given_a_gap_in_which_the_agents_leg_came_then_the_telephone_rings_for_the_customer_who_waits() -> None:
+    """Without its ringing the agent would be paused as one who did not answer."""
+
+    async def story(floor: Floor) -> None:
+        await floor.campaign(leads=0, caller_id=OWN, inbound=Inbound(600.0))
+        floor.people["PJSIP/1001"] = Person(picks_up_after=3.0)
+        await floor.agents("1001", on_demand=True)
+        floor.start()
+        floor.board.is_deaf = True
+        floor.calls_in("i1", OWN, number(0))
+        await asyncio.sleep(1.0)
+        floor.board.is_deaf = False
+        for _ in range(2):
+            await floor.recovery.after_gap()
+            await asyncio.sleep(0.5)
+        agent = floor.desk.find("1001")
+        assert agent is not None
+        assert (agent.state, agent.is_leg_dialled) == ("ringing", True)
+        await asyncio.sleep(4.0)
+        assert floor.desk.find("1001").state == "on_call"  # type: ignore[union-attr]
+        assert len([end for _, end in floor.board.dialled if end == "PJSIP/1001"]) == 1
+
+    on_the_floor(story)
+
+
+def test_given_music_that_did_not_begin_when_the_gap_is_over_then_it_does() -> None:
+    """A request is lost with the connection."""
+
+    async def story(floor: Floor) -> None:
+        await _one_waits(floor)
+        floor.board.channels["i1"].has_music = False
+        await floor.recovery.after_gap()
+        await asyncio.sleep(1.0)
+        assert floor.board.channels["i1"].has_music
+        assert not floor.board.channels["i0"].has_music, "who talks hears the agent"
+
+    on_the_floor(story)
+
+
+def test_given_an_announcement_that_ends_unheard_when_the_dialer_is_killed_then_the_next_one_plays_music() -> None:
+    async def story(floor: Floor) -> None:
+        await _one_waits(floor)
+        await asyncio.sleep(10.5)
+        killed = await floor.is_killed()
+        await asyncio.sleep(5.0)
+        assert not killed.board.channels["i1"].has_music
+        again = await killed.starts_again()
+        await asyncio.sleep(1.0)
+        assert again.board.channels["i1"].has_music
+
+    on_the_floor(story)
+
+
+async def _one_waits(floor: Floor) -> None:
+    """One customer talks, and one waits who is told the place every ten seconds."""
+    await floor.campaign(leads=0, caller_id=OWN, inbound=Inbound(600.0, announce_seconds=10.0))
+    await floor.agents("1001")
+    floor.start()
+    for n in range(2):
+        floor.calls_in(f"i{n}", OWN, number(n))
+        await asyncio.sleep(0.5)
+
+
 def test_given_a_gap_when_the_customer_has_gone_then_their_call_ends() -> None:
     async def story(floor: Floor) -> None:
         await floor.campaign(leads=0, caller_id=OWN, inbound=Inbound(600.0))

@@ -203,6 +203,37 @@ def test_given_a_gap_while_customer_and_target_talk_then_they_talk_on() -> None:
     while_they_talk(story)
 
 
+@pytest.mark.parametrize("is_deaf", [False, True], ids=["answer lost", "connection lost"])
+def test_given_no_answer_and_a_customer_who_came_to_the_music_then_they_are_not_moved_there_again(
+    is_deaf: bool,
+) -> None:
+    """Moved there again, they would hear nothing."""
+
+    async def story(floor: Floor, call: Call) -> None:
+        moves: list[m.Move] = []
+        move = floor.board._Move
+
+        def unanswered(command: m.Move) -> tuple[m.Event, ...]:
+            moves.append(command)
+            move(command)
+            return ()
+
+        floor.board._Move = unanswered  # type: ignore[method-assign]
+        floor.board.is_deaf = is_deaf
+        floor.parties.hold("1001")
+        await asyncio.sleep(1.0)
+        assert floor.board.channels[call.leg_id].bridge in floor.board.holding
+        if is_deaf:
+            floor.board.is_deaf = False
+            await floor.recovery.after_gap()
+        floor.board.end(str(agent(floor).leg_id), 16)
+        await asyncio.sleep(10.0)
+        (now,) = floor.calls.all()
+        assert (now.state, len(moves)) == (CallState.QUEUED, 1)
+
+    while_they_talk(story)
+
+
 def test_given_a_second_agent_for_one_customer_then_the_longest_call_counts_from_the_first() -> None:
     """Asterisk's own limit of the channel was set at its creation, for one such call."""
 

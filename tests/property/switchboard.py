@@ -467,6 +467,8 @@ def _unanswered(command: m.Command) -> tuple[m.Event, ...]:
         return (m.RequestUnanswered("create"),)
     if isinstance(command, m.DialLeg):
         return (m.RequestUnanswered("dial"),)
+    if isinstance(command, m.StartMusic):
+        return (m.RequestUnanswered(m.MUSIC),)
     if isinstance(command, m.CreateBridge):
         return (m.JoinFailed(command.bridge_id, "unanswered"),)
     if isinstance(command, m.Listen | m.Record):

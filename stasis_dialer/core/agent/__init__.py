@@ -51,7 +51,7 @@ def advance(agent: Agent, event: m.Event, now: float) -> Step:
 
 def _deadline(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.state is S.WRAP_UP:
-        return customer.wrap_up_over(agent, now)
+        return customer.still_working(agent, now)
     if agent.state is S.RESERVED and agent.call_id is not None:
         lost = tell_lost(agent)
         free, commands = customer.customer_gone(agent, m.CustomerGone(agent.call_id), now)

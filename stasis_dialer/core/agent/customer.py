@@ -109,11 +109,15 @@ def customer_gone(agent: Agent, event: m.Event, now: float) -> Step:
 
 
 def _wrap_up(agent: Agent, now: float) -> Step:
-    """The campaign's time for the work after a call; until its limit while a disposition is to be given."""
+    """The campaign's time for the work after a call; until its limit while a disposition is to be given.
+
+    Meanwhile a telephone that rang for the call alone is hung up.
+    """
     if agent.must_dispose:
         agent = evolve(agent, wrap_up_seconds=agent.dispositions.max_wrap_up_seconds)
     hang_up = (m.HangUp(agent.leg_id),) if agent.leg_id and not agent.is_always_on else ()
-    working = enter(evolve(agent, deadline=now + agent.wrap_up_seconds), S.WRAP_UP, now)
+    seconds = min(agent.wrap_up_seconds, LEG_SECONDS) if hang_up else agent.wrap_up_seconds
+    working = enter(evolve(agent, deadline=now + seconds), S.WRAP_UP, now)
     if agent.wrap_up_seconds > 0 or hang_up:
         return working, (*hang_up, m.Save())
     return settle(evolve(working, deadline=None), now)
@@ -137,6 +141,14 @@ def disposition_given(agent: Agent, event: m.Event, now: float) -> Step:
         return disposed, (said,)
     ready, commands = wrap_up_over(disposed, now)
     return ready, (said, *commands)
+
+
+def still_working(agent: Agent, now: float) -> Step:
+    """The leg is looked for during the work after the call too: whoever is left in its bridge would be overheard."""
+    until = agent.since + agent.wrap_up_seconds
+    if agent.leg_id is None or agent.is_always_on or now >= until:
+        return wrap_up_over(agent, now)
+    return evolve(agent, deadline=min(until, now + LEG_SECONDS)), (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
 
 
 def wrap_up_over(agent: Agent, now: float) -> Step:

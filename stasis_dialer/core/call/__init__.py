@@ -158,6 +158,7 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.OFFERING, m.DeadlineReached): meeting.nobody_came,
     (S.OFFERING, m.StopRequested): ending.stopped,
     (S.BRIDGED, m.AgentLost): handing.agent_lost,
+    (S.BRIDGED, m.Joined): handing.entered,
     (S.BRIDGED, m.Held): handing.held,
     (S.BRIDGED, m.Returned): handing.returned,
     (S.BRIDGED, m.TransferNoted): handing.noted,
@@ -199,6 +200,7 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.CLOSING, m.Joined): ending.joined_too_late,
     (S.CLOSING, m.LegGone): ending.gone,
     (S.CLOSING, m.DeadlineReached): ending.still_closing,
+    **{(state, m.RequestUnanswered): waiting.music_unanswered for state in AGENT_WANTED},
     **{
         (state, kind): handler
         for state in (S.QUEUED, S.OFFERING, S.BRIDGED)

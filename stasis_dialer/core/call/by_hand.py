@@ -174,11 +174,14 @@ def agent_lost(call: Call, event: m.Event, now: float) -> Step:
 
 
 def answered(call: Call, now: float) -> Step:
-    """Somebody picked up, and the agent is there already, or in a moment."""
+    """Somebody picked up, and the agent is there already, or in a moment.
+
+    A way into the bridge that nothing was heard of before the answer had no answer of its own: it is tried again.
+    """
     assert call.bridge_id is not None
     up, told = trunk_works(marked(call, now, "answered", answered_at=now, waits_since=now))
     media = call.campaign.recording.announcement
-    told = (m.TellAnswered(), *told)
+    told = (m.TellAnswered(), *told, *(() if call.is_heard else early_join(call)))
     if media is not None and recorded.must_tell(call):
         told = (*told, m.PlayMessage(call.leg_id, media, recorded.ANNOUNCEMENT))
     offering = evolve(up, state=S.OFFERING, is_joining=True, is_announced=True, deadline=now + JOIN_SECONDS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.call import broadcast
 from stasis_dialer.core.call.state import (
@@ -20,6 +22,9 @@ from stasis_dialer.core.disposition import Ending, classify
 from stasis_dialer.core.evolve import evolve
 from stasis_dialer.core.model import Disposition
 from stasis_dialer.core.trunks import UNWELCOME
+
+MESSAGE: Final = m.MessageEnded().name
+"""Name of the playback that stands for an agent."""
 
 
 def answered_too_late(call: Call, event: m.Event, now: float) -> Step:
@@ -48,7 +53,10 @@ def over(call: Call, event: m.Event, now: float) -> Step:
 
 
 def message_over(call: Call, event: m.Event, now: float) -> Step:
+    """The end of an announcement that the message follows, or cut off, is none of the message."""
     assert isinstance(event, m.MessageEnded)
+    if event.name != MESSAGE:
+        return call, ()
     if not event.is_heard:
         return not_played(call, now)
     return close(marked(call, now, "message played"), now, by="dialer")

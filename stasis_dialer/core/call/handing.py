@@ -24,6 +24,11 @@ def noted(call: Call, event: m.Event, now: float) -> Step:
     return marked(call, now, event.what), ()
 
 
+def entered(call: Call, event: m.Event, now: float) -> Step:
+    """The customer is in a bridge: a transfer may have had no answer to the request that brought them there."""
+    return call, (m.TellTransfer(call.transfer_id, event),) if call.transfer_id is not None else ()
+
+
 def agent_lost(call: Call, event: m.Event, now: float) -> Step:
     """The agent hung up: the end, unless a transfer has the customer."""
     assert isinstance(event, m.AgentLost)

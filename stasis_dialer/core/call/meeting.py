@@ -109,7 +109,10 @@ def agent_lost(call: Call, event: m.Event, now: float) -> Step:
 
 
 def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
-    """Back to the queue under the deadline that began with the first wait; when it is over, that was the last agent."""
+    """Back to the queue under the deadline that began with the first wait; when it is over, that was the last agent.
+
+    What is announced while the telephone of an agent rings goes on when nobody picks up; only a join cuts it off.
+    """
     since = call.waits_since if call.waits_since is not None else call.answered_at
     assert since is not None
     deadline = since + call.patience_seconds
@@ -121,7 +124,7 @@ def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
         bridge_id=None,
         offered_at=None,
         is_joining=False,
-        playing=None,
+        playing=call.playing if call.bridge_id is None else None,
         deadline=deadline,
     )
     if now >= deadline:

@@ -78,6 +78,13 @@ def announced(call: Call, event: m.Event, now: float) -> Step:
     return evolve(call, playing=None), (m.StartMusic(call.leg_id),)
 
 
+def music_unanswered(call: Call, event: m.Event, now: float) -> Step:
+    """Once more, unless an agent or an announcement is there by now; music that plays already plays on."""
+    assert isinstance(event, m.RequestUnanswered)
+    is_silent = call.has_music and call.bridge_id is None and call.playing is None
+    return call, (m.StartMusic(call.leg_id),) if event.request == m.MUSIC and is_silent else ()
+
+
 def _remind(call: Call) -> tuple[m.Command, ...]:
     seconds = call.campaign.inbound.announce_seconds
     return (m.Remind(seconds, m.AnnouncementDue()),) if seconds > 0 else ()

@@ -93,9 +93,7 @@ def _wish(transfer: Transfer, event: m.Event, now: float) -> Step:
         return _complete(transfer, now)
     if isinstance(event, m.ConferenceAsked):
         assert transfer.talk_bridge is not None
-        wanting = evolve(
-            transfer, is_conference_wanted=True, is_held=False, is_customer_there=True, deadline=now + MOVE_SECONDS
-        )
+        wanting = evolve(transfer, is_conference_wanted=True, is_customer_there=True, deadline=now + MOVE_SECONDS)
         return wanting, (m.Move(transfer.customer, transfer.talk_bridge),)
     return come_back(transfer, now, "back to the agent")
 
@@ -123,10 +121,22 @@ def _moved(transfer: Transfer, event: m.Event, now: float) -> Step:
     return transfer, ()
 
 
+def _entered(transfer: Transfer, event: m.Event, now: float) -> Step:
+    """The customer was seen to come to the music: said even when the request for it stays unanswered.
+
+    Of other bridges the answers alone count: a leg of somebody else's may have entered them.
+    """
+    assert isinstance(event, m.Joined)
+    if event.bridge_id != transfer.hold_bridge:
+        return transfer, ()
+    return _customer_moved(transfer, event.bridge_id, now)
+
+
 def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
     if transfer.is_over:
         return transfer, ()
     if transfer.state is S.RETURNING and bridge_id == transfer.home:
+        transfer = evolve(transfer, is_held=False)
         if transfer.is_agent_away:
             return _return_failed(transfer, now)
         back, commands = _back(evolve(transfer, is_customer_there=False), now)
@@ -138,7 +148,7 @@ def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
     if transfer.state is S.COMPLETING:
         return target.arrived(transfer, now)
     if transfer.state is S.CONSULTING and transfer.is_conference_wanted:
-        return evolve(transfer, state=S.CONFERENCE, deadline=now + HOLD_SECONDS), ()
+        return evolve(transfer, state=S.CONFERENCE, is_held=False, deadline=now + HOLD_SECONDS), ()
     return transfer, ()
 
 
@@ -191,7 +201,10 @@ def _move_failed(transfer: Transfer, event: m.Event, now: float) -> Step:
 
 
 def _customer_stuck(transfer: Transfer, bridge_id: str, now: float) -> Step:
-    """The customer could not be moved; whoever is gone will be told of, and has the last word."""
+    """The customer could not be moved; whoever is gone will be told of, and has the last word.
+
+    Refused a conference, a customer who is with the music is there still: the way there is for one who is not.
+    """
     if transfer.is_over:
         return transfer, ()
     if transfer.state is S.RETURNING and bridge_id == transfer.home:
@@ -250,7 +263,7 @@ def _deadline(transfer: Transfer, event: m.Event, now: float) -> Step:
     if transfer.is_over or transfer.state is S.TALKING:
         return _still_closing(transfer, now)
     if transfer.state is S.RETURNING:
-        return _return_failed(transfer, now)
+        return _return_failed(evolve(transfer, is_held=False), now)
     if transfer.state is S.RINGING:
         rings = now < transfer.rings_until
         return ring_on(transfer, now) if rings else come_back(transfer, now, "transfer failed: no answer")
@@ -301,7 +314,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.Ringing: _ignored,
     m.EarlyMedia: _ignored,
     m.DigitPressed: _ignored,
-    m.Joined: _ignored,
+    m.Joined: _entered,
     m.JoinFailed: _ignored,
     m.MessageEnded: _ignored,
 }

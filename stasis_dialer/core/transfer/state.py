@@ -156,7 +156,10 @@ def with_target_released(step: Step) -> Step:
 
 
 def come_back(transfer: Transfer, now: float, why: str) -> Step:
-    """The customer goes back to the agent, or to another one when there is none any more."""
+    """The customer goes back to the agent, or to another one when there is none any more.
+
+    Who is refused the way back is with the music still; who had no answer may have left it.
+    """
     dropped, commands = drop_target(transfer)
     told = m.TellCall(dropped.call_id, m.TransferNoted(why))
     if dropped.agent is None:
@@ -165,7 +168,8 @@ def come_back(transfer: Transfer, now: float, why: str) -> Step:
     moves: tuple[m.Command, ...] = (m.Move(dropped.customer, dropped.home),)
     if dropped.is_agent_away:
         moves = (m.Move(dropped.agent_leg, dropped.home), *moves)
-    returning = evolve(dropped, state=S.RETURNING, is_held=False, deadline=now + MOVE_SECONDS, tries=1)
+    is_held = dropped.is_held and not dropped.is_conference_wanted
+    returning = evolve(dropped, state=S.RETURNING, is_held=is_held, deadline=now + MOVE_SECONDS, tries=1)
     return returning, (*commands, told, *moves)
 
 

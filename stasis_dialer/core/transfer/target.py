@@ -167,8 +167,10 @@ def own_agent_gone(transfer: Transfer, now: float) -> Step:
         return complete(transfer, now)
     if transfer.state is S.CONFERENCE:
         return settled(transfer, now)
-    if transfer.state in (S.HELD, S.RETURNING):
+    if transfer.state is S.HELD:
         return seek_again(transfer, now)
+    if transfer.state is S.RETURNING:
+        return seek_again(evolve(transfer, is_held=False), now)
     return ring_on(transfer, now) if transfer.state is S.RINGING else (transfer, ())
 
 

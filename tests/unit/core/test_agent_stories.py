@@ -152,11 +152,12 @@ def test_given_talking_when_the_customer_goes_then_wrap_up_and_then_available(co
     assert (story.agent.state, story.agent.call_id, story.agent.calls_taken) == (S.ON_CALL, "c1", 1)
     assert story.agent.deadline is None
     story.hears(m.CustomerGone("c1"), at=70.0)
-    assert (story.agent.state, story.agent.call_id, story.agent.deadline) == (S.WRAP_UP, None, 75.0)
+    assert (story.agent.state, story.agent.call_id) == (S.WRAP_UP, None)
     assert (m.HangUp("a2") in story.last) is (connect is ON_DEMAND)
     if connect is ON_DEMAND:
         story.hears(m.LegGone(16), at=70.1)
         assert story.last == (m.DestroyBridge("b2"),)
+    assert story.agent.deadline == 75.0
     story.reaches_the_deadline()
     assert (story.agent.state, story.now, story.agent.free_since) == (S.AVAILABLE, 75.0, 70.0)
 
@@ -192,6 +193,17 @@ def test_given_on_demand_in_wrap_up_when_the_leg_stays_then_it_is_hung_up_again_
     assert story.agent.state is S.WRAP_UP
     assert story.reaches_the_deadline().last == (m.HangUp("a2"), m.Probe("a2"))
     assert story.hears(m.LegGone(is_seen=False)).agent.state is S.AVAILABLE
+
+
+def test_given_on_demand_in_a_long_wrap_up_when_the_leg_stays_then_it_is_hung_up_again_meanwhile() -> None:
+    """Whoever is left in its bridge, such as the target of a transfer, would be overheard."""
+    story = available(ON_DEMAND).talks(at=10.0, wrap_up_seconds=60.0).hears(m.CustomerGone("c1"), at=70.0)
+    for at in (73.0, 76.0):
+        assert story.reaches_the_deadline().last == (m.HangUp("a2"), m.Probe("a2"))
+        assert (story.now, story.agent.state) == (at, S.WRAP_UP)
+    story.hears(m.LegGone(is_seen=False), at=76.0)
+    assert (story.agent.state, story.agent.deadline) == (S.WRAP_UP, 130.0)
+    assert story.reaches_the_deadline().agent.state is S.AVAILABLE
 
 
 def test_given_reserved_always_on_when_the_customer_goes_then_available_without_wrap_up() -> None:

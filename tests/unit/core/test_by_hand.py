@@ -83,6 +83,7 @@ def test_the_agent_hears_it_ring_and_talks_from_the_answer_on() -> None:
     story.hears(m.Joined("b1"), m.Ringing(), at=2.0).hears(m.Answered(), at=9.0)
     assert (story.call.state, story.call.bridged_at, story.call.answered_at) == (S.BRIDGED, 9.0, 9.0)
     assert m.TellJoined() in story.last
+    assert not any(isinstance(command, m.Join) for command in story.last)
     assert not any(isinstance(command, m.SeekAgent) for command in story.given)
     story.hears(m.LegGone(16), at=20.0)
     assert story.finished() == [m.Finish(Disposition.ANSWERED, None, is_attempt_given_back=False)]
@@ -93,6 +94,16 @@ def test_given_an_answer_that_comes_before_the_join_then_they_talk_when_it_is_he
     assert (story.call.state, story.call.is_joining) == (S.OFFERING, True)
     story.hears(m.Joined("b1"), at=3.1)
     assert (story.call.state, story.call.bridged_at) == (S.BRIDGED, 3.1)
+
+
+def test_given_a_way_into_the_bridge_without_an_answer_when_they_pick_up_then_it_is_tried_again() -> None:
+    """It was asked for before the dialling: nothing more would be heard of it."""
+    recording = Recording(mode=RecordingMode.ALL, announcement="sound:recorded")
+    story = dialling(replace(CAMPAIGN, recording=recording)).hears(m.Ringing(), at=6.0).hears(m.Answered(), at=12.0)
+    join, told = m.Join("c1", "b1"), m.PlayMessage("c1", "sound:recorded", "announcement")
+    assert story.last.index(join) < story.last.index(told), "a join during a message waits for its end"
+    assert story.hears(m.Joined("b1"), at=12.1).call.state is S.BRIDGED
+    assert story.given.count(join) == 2
 
 
 def test_given_recording_with_an_announcement_then_the_customer_hears_it_at_the_answer() -> None:

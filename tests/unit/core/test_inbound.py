@@ -12,7 +12,7 @@ from stasis_dialer.core.call import Call, CallState, advance, arrive, is_still_w
 from stasis_dialer.core.caller_ids import CallerIds
 from stasis_dialer.core.inbound import caller_number, match
 from stasis_dialer.core.model import CallRecord, Campaign, CampaignStatus, Direction, Disposition, Fault, LeadStatus
-from stasis_dialer.core.options import Inbound
+from stasis_dialer.core.options import Inbound, Recording, RecordingMode
 from stasis_dialer.core.schedule import inbound_outcome
 from tests.unit.core.builders import LEAD, MESSAGE, READY
 
@@ -107,6 +107,16 @@ def test_given_a_call_then_answered_with_music_and_an_agent_is_sought() -> None:
     assert story.call.deadline == 60.0
 
 
+def test_given_music_without_an_answer_then_it_is_asked_for_again_while_nobody_is_to_be_heard() -> None:
+    unanswered = m.RequestUnanswered("music")
+    assert Story().hears(unanswered, at=5.0).last == (m.StartMusic("i1"),)
+    assert Story().hears(m.AgentReserved("1001"), unanswered, at=5.0).last == (m.StartMusic("i1"),)
+    assert Story().hears(READY, unanswered, at=5.0).last == ()
+    assert Story().hears(m.PlaceKnown(0), unanswered, at=25.0).last == ()
+    assert Story().hears(m.RequestUnanswered("dial"), at=5.0).last == ()
+    assert Story().hears(READY, m.Joined("b1"), unanswered, at=5.0).last == ()
+
+
 def test_given_an_agent_then_the_music_ends_before_they_are_joined() -> None:
     story = Story().hears(READY, at=10.0)
     assert story.last == (m.Hush("i1"), m.Join("i1", "b1"))
@@ -134,6 +144,13 @@ def test_given_an_announcement_is_over_then_music_again_and_no_two_at_once() -> 
     assert story.hears(m.MessageEnded("place-0"), at=23.0).last == ()
 
 
+def test_given_an_announcement_when_the_agent_does_not_pick_up_then_music_again_after_it() -> None:
+    """The announcement goes on meanwhile: its end is still to be followed by music."""
+    story = Story().hears(m.PlaceKnown(0), m.AgentReserved("1001"), at=20.0).hears(m.AgentLost("1001"), at=21.0)
+    assert story.call.state is S.QUEUED
+    assert story.hears(m.MessageEnded("place-0"), at=23.0).last == (m.StartMusic("i1"),)
+
+
 def test_given_the_join_fails_then_music_again_under_the_same_limit() -> None:
     story = Story().hears(READY, m.JoinFailed("b1", "no", is_bridge_gone=True), at=10.0)
     assert story.last == (m.StartMusic("i1"), m.WithdrawSeek(True), m.SeekAgent())
@@ -145,6 +162,22 @@ def test_given_nobody_comes_in_time_then_the_message_and_a_missed_call_that_is_n
     assert story.last == (m.WithdrawSeek(), m.Hush("i1"), m.PlayMessage("i1", MESSAGE))
     story.hears(m.MessageEnded(), m.LegGone(16), at=70.0)
     assert (story.call.disposition, story.call.fault) == (D.MISSED, Fault.OURS)
+
+
+def test_given_nobody_comes_in_time_during_an_announcement_then_the_message_is_heard_after_it_is_cut_off() -> None:
+    """Asterisk tells the end of what was cut off when the message is on already."""
+    story = Story().hears(m.PlaceKnown(0), at=59.0).hears(m.DeadlineReached(), at=60.0)
+    assert story.last == (m.WithdrawSeek(), m.Hush("i1", "place-0"), m.PlayMessage("i1", MESSAGE))
+    assert story.hears(m.MessageEnded("place-0"), at=60.1).last == ()
+    assert story.call.state is S.SAFE_HARBOUR
+    assert story.hears(m.MessageEnded(), at=64.0).last == (m.HangUp("i1"),)
+
+
+def test_given_the_last_agent_leaves_during_an_announcement_of_a_recording_then_the_message_follows_it() -> None:
+    recorded = replace(CAMPAIGN, recording=Recording(mode=RecordingMode.ALL, announcement="sound:recorded"))
+    story = Story(recorded).hears(READY, at=58.0).hears(m.AgentLost("1001"), at=61.0)
+    assert m.PlayMessage("i1", MESSAGE) in story.last
+    assert story.hears(m.MessageEnded("announcement"), at=62.0).call.state is S.SAFE_HARBOUR
 
 
 def test_given_a_message_of_its_own_then_that_one() -> None:

@@ -118,8 +118,24 @@ def test_given_the_way_back_fails_again_and_again_then_the_customer_goes_to_anot
         story.hears(m.MoveFailed("c1", HOME))
     assert story.transfer.state is S.WAITING
     assert m.ReleaseAgent(is_broken=True) in story.last
+    assert m.Move("c1", HOLD) not in story.last, "they are there: moved there again, they would hear nothing"
+    assert story.told()[-1] == m.AgentWanted(60.0)
+
+
+@pytest.mark.parametrize("event", [m.DeadlineReached(), m.AgentLost("1001")], ids=["unanswered", "agent gone"])
+def test_given_a_way_back_that_may_have_been_gone_then_the_customer_is_brought_to_the_music(event: m.Event) -> None:
+    story = held().hears(m.UnholdAsked()).hears(*[event] * machine.MOST_TRIES)
+    assert story.transfer.state is S.WAITING
     assert m.Move("c1", HOLD) in story.last
+    assert machine.is_still_wanted(story.transfer, m.Move("c1", HOLD))
     assert story.moved("c1", HOLD).told()[-1] == m.AgentWanted(60.0)
+
+
+def test_given_a_conference_without_an_answer_then_the_customer_may_have_left_the_music() -> None:
+    story = consulting().hears(m.ConferenceAsked()).reaches_its_deadline().moved("a1", HOME)
+    for _ in range(machine.MOST_TRIES):
+        story.hears(m.MoveFailed("c1", HOME))
+    assert (story.transfer.state, m.Move("c1", HOLD) in story.last) == (S.WAITING, True)
 
 
 def test_given_an_agent_who_stays_with_the_target_then_the_customer_is_not_back_yet() -> None:
@@ -197,6 +213,22 @@ def test_given_customer_and_target_talk_when_one_hangs_up_then_so_does_the_other
     story = talking().hears(m.CustomerGone("c1"))
     assert m.HangUp("t1") in story.last
     assert story.hears(m.LegGone(16)).last == (m.DestroyBridge(HOLD), m.DestroyBridge(TALK), m.EndTransfer())
+
+
+def test_given_a_conference_that_is_refused_then_the_customer_is_left_with_the_music() -> None:
+    """They are there still: moved there again, they would hear nothing for as long as agent and target talk."""
+    story = consulting().hears(m.ConferenceAsked()).hears(m.MoveFailed("c1", TALK))
+    assert (story.transfer.state, story.transfer.is_conference_wanted) == (S.CONSULTING, False)
+    assert not any(machine.is_still_wanted(story.transfer, command) for command in story.last)
+    assert story.hears(m.ConferenceAsked()).moved("c1", TALK).transfer.state is S.CONFERENCE
+    assert not story.transfer.is_held
+
+
+def test_given_no_music_and_a_conference_that_is_refused_then_the_customer_is_brought_there() -> None:
+    story = Story().hears(m.TransferAsked(number(is_attended=True)), m.LegCreated(), m.Answered()).moved("t1", TALK)
+    story.moved("a1", TALK).hears(m.ConferenceAsked()).hears(m.MoveFailed("c1", TALK))
+    assert story.last[-1] == m.Move("c1", HOLD)
+    assert machine.is_still_wanted(story.transfer, m.Move("c1", HOLD))
 
 
 def test_given_a_conference_when_the_agent_leaves_then_the_two_others_stay() -> None:
@@ -313,6 +345,19 @@ def test_given_the_agent_is_lost_when_the_customer_hears_music_then_only_the_tar
     assert story.reaches_its_deadline().last == ()
     assert story.transfer.state is S.RINGING
     assert story.reaches_its_deadline().transfer.state is S.WAITING
+
+
+def test_given_the_way_to_the_music_without_an_answer_when_the_customer_is_seen_there_then_it_is_not_taken_again() -> (
+    None
+):
+    """Moved into the same holding bridge again, they would hear nothing."""
+    waiting = Story().hears(m.AgentLost("1001")).hears(m.Joined(HOLD))
+    assert waiting.told()[-1] == m.AgentWanted(60.0)
+    assert (waiting.transfer.deadline, waiting.hears(m.Joined(HOLD), m.Moved("c1", HOLD)).last) == (None, ())
+    ringing = Story().hears(m.TransferAsked(agent(is_attended=False)), m.AgentLost("1001")).hears(m.Joined(HOLD))
+    assert ringing.reaches_its_deadline().last == ()
+    before = talking()
+    assert before.hears(m.Joined(TALK), m.Joined(HOLD)).last == ()
 
 
 @pytest.mark.parametrize("begin", ["consulting", "conference", "completing", "talking"])
