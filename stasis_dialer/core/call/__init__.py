@@ -155,6 +155,7 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.OFFERING, m.Joined): meeting.joined,
     (S.OFFERING, m.JoinFailed): meeting.join_failed,
     (S.OFFERING, m.LegGone): ending.gone,
+    (S.OFFERING, m.AnnouncementDue): waiting.announcement_later,
     (S.OFFERING, m.DeadlineReached): meeting.nobody_came,
     (S.OFFERING, m.StopRequested): ending.stopped,
     (S.BRIDGED, m.AgentLost): handing.agent_lost,

@@ -60,6 +60,11 @@ def announcement_due(call: Call, event: m.Event, now: float) -> Step:
     return call, (m.AskPlace(),) if call.direction is Direction.INBOUND else ()
 
 
+def announcement_later(call: Call, event: m.Event, now: float) -> Step:
+    """An agent's telephone rings: whether they pick up or the customer waits on is known by the next time."""
+    return call, _remind(call) if call.direction is Direction.INBOUND else ()
+
+
 def place_known(call: Call, event: m.Event, now: float) -> Step:
     assert isinstance(event, m.PlaceKnown)
     if call.playing is not None:

@@ -151,6 +151,13 @@ def test_given_an_announcement_when_the_agent_does_not_pick_up_then_music_again_
     assert story.hears(m.MessageEnded("place-0"), at=23.0).last == (m.StartMusic("i1"),)
 
 
+def test_given_the_announcement_is_due_while_an_agent_is_rung_then_it_is_due_again_for_who_waits_on() -> None:
+    story = Story().hears(m.AgentReserved("1001"), m.AnnouncementDue(), at=20.0)
+    assert story.last[-1] == m.Remind(20.0, m.AnnouncementDue())
+    story.hears(m.AgentLost("1001"), at=21.0).hears(m.AnnouncementDue(), at=40.0)
+    assert story.last == (m.AskPlace(),)
+
+
 def test_given_the_join_fails_then_music_again_under_the_same_limit() -> None:
     story = Story().hears(READY, m.JoinFailed("b1", "no", is_bridge_gone=True), at=10.0)
     assert story.last == (m.StartMusic("i1"), m.WithdrawSeek(True), m.SeekAgent())
