@@ -45,6 +45,8 @@ class Channel:
     is_up: bool = False
     bridge: str | None = None
     has_music: bool = False
+    is_music_lost: bool = False
+    """Moved into the holding bridge that it was in: then it hears nothing there (Asterisk 22.10)."""
     app: str = ""
     """The application it is in; kept while it is in the dialplan."""
     is_in_dialplan: bool = False
@@ -312,6 +314,7 @@ class Switchboard:
         channel = self.channels.get(command.channel_id)
         if command.bridge_id not in self.bridges or channel is None:
             return (m.MoveFailed(command.channel_id, command.bridge_id, "gone"),)
+        channel.is_music_lost = channel.bridge == command.bridge_id
         channel.bridge = command.bridge_id
         self._count(command.bridge_id, LEGS_THAT_MEET)
         self.meetings += len(self.legs_in(command.bridge_id)) == LEGS_THAT_MEET
@@ -384,7 +387,9 @@ class Switchboard:
             return False
         if channel.bridge is None:
             return True
-        return channel.bridge not in self.holding and len(self.legs_in(channel.bridge)) == 1
+        if channel.bridge in self.holding:
+            return channel.is_music_lost
+        return len(self.legs_in(channel.bridge)) == 1
 
     # --- what happens outside ---------------------------------------------------------------------------------------
 
