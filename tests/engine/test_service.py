@@ -261,7 +261,7 @@ async def test_given_the_safe_harbour_message_then_it_is_played_to_whom_no_agent
 
 
 async def test_given_a_broadcast_whose_sound_is_missing_then_no_lead_is_done_with_and_the_log_says_so(
-    stage: Stage, capsys: pytest.CaptureFixture[str]
+    stage: Stage, logged: Callable[[], str]
 ) -> None:
     stage.ari.missing_media = {"sound:offer"}
     await stage.campaign("5", mode=DialMode.BROADCAST, broadcast=Broadcast("sound:offer"))
@@ -269,7 +269,7 @@ async def test_given_a_broadcast_whose_sound_is_missing_then_no_lead_is_done_wit
     await stage.until_written(1)
     assert stage.dispositions() == ["partly_played"]
     assert [lead.status for lead in stage.store.rows.values()] == [LeadStatus.PENDING]
-    assert "message-not-played" in capsys.readouterr().out
+    assert "message-not-played" in logged()
 
 
 # --- gaps and servers that go away ----------------------------------------------------------------------------------
