@@ -125,6 +125,8 @@ def test_given_a_lab_that_is_starting_when_ctrl_c_is_pressed_then_nothing_runs(t
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "STASIS_DIALER_LAB_HOME": str(tmp_path)},
+        # As a terminal gives it: a shell lets what it runs in the background ignore Ctrl-C, these tests included.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with starting:
         until(lambda: any((tmp_path / "main" / "pids").glob("*.json")), "the lab to have begun to start")
