@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Manners
-from stasis_dialer.core.call import CallState, arrive
+from stasis_dialer.core.call import Call, CallState, arrive
 from stasis_dialer.core.extensions import Extensions
 from stasis_dialer.core.feature_codes import Codes
 from stasis_dialer.core.model import (
@@ -369,13 +369,15 @@ class World:
             for call in self.calls.all():
                 if call.state is not CallState.BRIDGED or not self.board.is_alone(call.leg_id):
                     self.alone[call.call_id] = 0
-                elif not (self.board.on_the_way or self._is_asked_for(call.call_id, call.transfer_id)):
+                elif not self.board.on_the_way and not self._is_asked_for(call):
                     self.alone[call.call_id] += 1
                     self.left_alone[call.call_id] = max(self.left_alone[call.call_id], self.alone[call.call_id])
 
-    def _is_asked_for(self, *actor_ids: str | None) -> bool:
-        """Whether a request of one of these is under way."""
-        actors = [self.dispatcher.find(actor_id) for actor_id in actor_ids if actor_id is not None]
+    def _is_asked_for(self, call: Call) -> bool:
+        """Whether a request of the call, its transfer or its agent is under way."""
+        agent = self.desk.find(call.agent) if call.agent is not None else None
+        ids = (call.call_id, call.transfer_id, agent.session_id if agent is not None else None)
+        actors = [self.dispatcher.find(actor_id) for actor_id in ids if actor_id is not None]
         return any(actor is not None and actor.worker is not None for actor in actors)
 
     def look(self) -> None:

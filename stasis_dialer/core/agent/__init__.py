@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.agent import customer, leg, wishes
+from stasis_dialer.core.agent import customer, leg, new_leg, wishes
 from stasis_dialer.core.agent.customer import assign, show
 from stasis_dialer.core.agent.new_leg import change_leg, may_change_leg
 from stasis_dialer.core.agent.sitting_down import call_phone, found_again, phone_called, sit_down
@@ -58,6 +58,8 @@ def _deadline(agent: Agent, event: m.Event, now: float) -> Step:
         return free, (*lost, *commands)
     if agent.call_back_until is not None and agent.leg_id is None:
         return leg.call_back(agent, event, now)
+    if new_leg.is_joining(agent) and agent.state is S.ON_CALL:
+        return new_leg.not_joined(agent, now)
     if agent.leg_id is not None:
         again = evolve(agent, deadline=now + LEG_SECONDS)
         return again, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))

@@ -86,7 +86,8 @@ def failed(agent: Agent, event: m.Event, now: float) -> Step:
     if agent.is_always_on and agent.is_leg_up and agent.call_id is None:
         leaving, commands = log_out(agent, now)
         return leaving, (*commands, m.Probe(agent.leg_id))
-    closing = evolve(agent, wants_logout=agent.wants_logout or agent.is_always_on, deadline=now + LEG_SECONDS)
+    logs_out = agent.wants_logout or agent.is_always_on
+    closing = evolve(agent, wants_logout=logs_out, is_join_repeated=True, deadline=now + LEG_SECONDS)
     return closing, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
 
 

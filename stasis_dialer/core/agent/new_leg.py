@@ -7,7 +7,7 @@ what is heard of the one is never taken for news of the other. Customer, bridge,
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.agent.state import CREATE_SECONDS, LEG_SECONDS, Agent, S, Step
+from stasis_dialer.core.agent.state import LEG_SECONDS, NEW_LEG_SECONDS, Agent, S, Step
 from stasis_dialer.core.evolve import evolve
 
 
@@ -40,10 +40,26 @@ def changed(agent: Agent, now: float) -> Step:
     assert agent.call_id is not None
     leg_id = agent.next_leg_id
     on_new_leg = evolve(
-        agent, leg_id=leg_id, is_leg_up=True, is_leg_in_doubt=False, sound_since=None, deadline=now + CREATE_SECONDS
+        agent,
+        leg_id=leg_id,
+        is_leg_up=True,
+        is_leg_in_doubt=False,
+        is_join_repeated=False,
+        sound_since=None,
+        deadline=now + NEW_LEG_SECONDS,
     )
     told = m.TellCall(agent.call_id, m.AgentChanged(agent.extension, leg_id, agent.bridge_id))
     return on_new_leg, (told, m.Join(leg_id, agent.bridge_id), m.Save())
+
+
+def not_joined(agent: Agent, now: float) -> Step:
+    """The customer hears nobody: the new leg is asked into the bridge once more, and then it is given up."""
+    assert agent.leg_id is not None
+    assert agent.bridge_id is not None
+    if agent.is_join_repeated:
+        return evolve(agent, deadline=now + LEG_SECONDS), (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
+    again = evolve(agent, is_join_repeated=True, deadline=now + NEW_LEG_SECONDS)
+    return again, (m.Join(agent.leg_id, agent.bridge_id),)
 
 
 def joined(agent: Agent) -> Step:

@@ -198,9 +198,21 @@ def test_given_the_new_leg_does_not_get_into_the_bridge_then_the_customer_is_not
     if failure == "refused":
         story.hears(m.JoinFailed(story.agent.bridge_id or ""))
     else:
+        assert story.reaches_the_deadline().last == (m.Join("a9", story.agent.bridge_id),)
         story.reaches_the_deadline()
     assert story.last == (m.HangUp("a9"), m.Probe("a9"))
+    assert story.reaches_the_deadline().last == (m.HangUp("a9"), m.Probe("a9"))
     assert story.hears(m.LegGone(16)).told()[-1] == m.AgentLost("1001")
+
+
+@BOTH
+def test_given_the_new_legs_way_had_no_answer_when_it_is_asked_for_again_then_agent_and_customer_talk_on(
+    connect: object,
+) -> None:
+    story = dials_in_again(connect).hears(m.LegGone(16), at=41.0).reaches_the_deadline()
+    story.hears(m.Joined(story.agent.bridge_id or ""))
+    assert (story.agent.state, story.agent.deadline, story.agent.next_leg_id) == (S.ON_CALL, None, None)
+    assert m.AgentLost("1001") not in story.told()
 
 
 @BOTH
