@@ -305,6 +305,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.LegGone: target.gone,
     m.AgentReserved: target.agent_found,
     m.AgentReady: target.agent_ready,
+    m.AgentChanged: _ignored,
     m.AgentLost: target.agent_lost,
     m.Moved: _moved,
     m.MoveFailed: _move_failed,

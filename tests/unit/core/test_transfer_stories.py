@@ -404,6 +404,12 @@ def test_given_the_agent_cannot_leave_the_found_ones_bridge_then_the_call_is_han
     assert story.moved("a1", HOME).last == (m.ReleaseAgent(), m.DestroyBridge(HOLD), m.EndTransfer())
 
 
+def test_given_a_consulted_agent_when_their_telephone_comes_back_on_a_new_leg_then_the_consultation_goes_on() -> None:
+    story = consulting_agent().hears(m.AgentChanged("1002", "a9", OTHERS))
+    assert (story.transfer.state, story.last) == (S.CONSULTING, ())
+    assert story.hears(m.CompleteAsked()).last[-1] == m.Move("c1", OTHERS)
+
+
 @pytest.mark.parametrize("event", [m.CustomerGone("c1"), m.CancelAsked()], ids=["customer gone", "cancelled"])
 def test_given_a_consulted_agent_then_they_are_free_only_when_the_other_one_has_left_their_bridge(
     event: m.Event,
