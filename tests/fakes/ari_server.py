@@ -667,6 +667,8 @@ class FakeAri:
         app = self._app_of(self._bridge(bridge_id)) if bridge_id else self._in_stasis(channel_id).app
         target = f"bridge:{bridge_id}" if bridge_id else f"channel:{channel_id}"
         name = query["name"]
+        if name in self.recordings:
+            raise _Refuse(409, f"Recording '{name}' already exists and can not be overwritten")
         recording = {"name": name, "format": query["format"], "target_uri": target, "state": "queued"}
         if channel_id and self.channels[channel_id].is_in_dial_bridge:
             self._plain(app, "RecordingFailed", {"recording": {**recording, "state": "failed"}})
@@ -802,7 +804,8 @@ class FakeAri:
         self._tell(channel, {**event, "peer": self._channel_json(channel)})
 
     def _tell(self, channel: _Channel, event: Json) -> None:
-        """To the channel's own application, and once more by every subscription that covers it."""
+        """To the channel's own application, and once more by every subscription that covers it, with one time."""
+        event = {"timestamp": _now(), **event}
         for app in list(self.apps.values()):
             is_its_own = app.name == channel.app and (channel.in_stasis or not channel.is_from_dialplan)
             times = is_its_own + (f"endpoint:{self._endpoint_of(channel)}" in app.sources)

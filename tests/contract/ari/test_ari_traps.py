@@ -18,6 +18,8 @@ from tests.fakes.ari_server import FakeAri, Fault
 
 BURST = 40
 """Calls at once; of 300 in such a burst, 157 had an event before the HTTP answer (22.10.1, 2026-11)."""
+PAIRS, FOLDERS = 25, ("first", "second", "third", "fourth")
+"""Recordings that are begun at once, and where."""
 
 
 async def test_events_that_come_before_the_http_answer_belong_to_ids_that_we_chose(
@@ -312,6 +314,36 @@ async def test_a_created_channel_fails_to_be_recorded_so_the_bridge_is_recorded(
     await client.channels.record(channelId=leg, name=new_id("r"), format="wav")
     failed = await heard.until(events.RecordingFailed)
     assert failed.recording.target_uri == f"channel:{leg}"
+
+
+async def test_recordings_begun_at_once_in_a_new_folder_may_be_refused_as_existing_at_most_once_a_folder(
+    client: ari.Client, heard: Heard, ari_server: Server, app: str
+) -> None:
+    """Both requests make the folders, and who comes second is refused (22.10.1)."""
+
+    async def begin(listener: str, name: str) -> None:
+        for _ in FOLDERS:
+            try:
+                await client.channels.record(channelId=listener, name=name, format="wav")
+            except ari.AriConflict:
+                with pytest.raises(ari.AriNotFound):
+                    await client.recordings.getLive(recordingName=name)
+            else:
+                return
+        await client.channels.record(channelId=listener, name=name, format="wav")
+
+    leg, listeners = await answered(client, heard, ari_server), [new_id("s"), new_id("s")]
+    for listener in listeners:
+        await client.channels.snoopChannelWithId(channelId=leg, snoopId=listener, app=app, spy="both")
+        await heard.until(events.StasisStart, listener)
+    for turn in range(PAIRS):
+        names = ["/".join((f"{leg}-{turn}", *FOLDERS[1:], listener)) for listener in listeners]
+        await asyncio.gather(*(begin(*pair) for pair in zip(listeners, names, strict=True)))
+        await heard.until(events.RecordingStarted, times=2 * (turn + 1))
+        for name in names:
+            with pytest.raises(ari.AriConflict, match="already exists"):
+                await client.channels.record(channelId=listeners[0], name=name, format="wav", ifExists="overwrite")
+            await client.recordings.stop(recordingName=name)
 
 
 CODES: list[tuple[str, dict[str, Any], type[ari.AriError]]] = [

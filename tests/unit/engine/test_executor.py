@@ -231,6 +231,30 @@ async def test_given_no_folder_for_recordings_then_the_failure_says_where_to_loo
     assert event.reason == "refused 500; is there a folder `recording` in Asterisk's spool, and may it be written?"
 
 
+BEGIN, IS_WRITTEN = ("POST", PATHS[RECORD]), ("GET", "/recordings/live/spring%2Fc1")
+
+
+@pytest.mark.parametrize(
+    ("name", "begun", "is_written", "requests", "reason"),
+    [
+        ("another call made the folder at the same time", [CONFLICT], [NOT_FOUND], [BEGIN, IS_WRITTEN, BEGIN], ""),
+        ("it is written already", [CONFLICT], [], [BEGIN, IS_WRITTEN], ""),
+        ("it is refused for ever", [CONFLICT] * 9, [NOT_FOUND] * 9, [BEGIN, IS_WRITTEN] * 2, "refused 409"),
+        ("then it is refused otherwise", [CONFLICT, BROKEN], [NOT_FOUND], [BEGIN, IS_WRITTEN, BEGIN], "refused 500"),
+    ],
+)
+async def test_given_a_file_is_refused_as_existing_then_it_is_asked_for_again_unless_it_is_being_written(
+    name: str, begun: list[Exception], is_written: list[Exception], requests: list[tuple[str, str]], reason: str
+) -> None:
+    transport = ScriptedTransport()
+    transport.scripts = {BEGIN[1]: list(begun), IS_WRITTEN[1]: list(is_written)}
+    events = await Executor(transport, "app").execute(RECORD)
+    assert transport.requests == requests, name
+    assert [event.reason.partition(";")[0] for event in events if isinstance(event, m.RecordingFailed)] == [
+        reason for _ in range(bool(reason))
+    ]
+
+
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 @pytest.mark.parametrize("command", PATHS, ids=lambda command: type(command).__name__)
 async def test_whatever_fails_nothing_is_raised(command: m.Command, failure: Exception) -> None:
