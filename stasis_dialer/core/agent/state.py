@@ -13,7 +13,7 @@ from stasis_dialer.core.options import NO_DISPOSITIONS, Choice, Dispositions
 
 LOGIN_RING_SECONDS: Final = 30.0
 """How long a telephone may ring to log its agent in. Not measured."""
-RESERVED_SECONDS: Final = 15.0
+RESERVED_SECONDS: Final = 30.0
 """For a customer to arrive at a reserved agent; the call's own deadlines are shorter. Not measured."""
 LEG_SECONDS: Final = 3.0
 """Between two looks for a leg that was hung up and whose end was not seen. Not measured."""

@@ -184,7 +184,7 @@ def answered(call: Call, now: float) -> Step:
     told = (m.TellAnswered(), *told, *(() if call.is_heard else early_join(call)))
     if media is not None and recorded.must_tell(call):
         told = (*told, m.PlayMessage(call.leg_id, media, recorded.ANNOUNCEMENT))
-    offering = evolve(up, state=S.OFFERING, is_joining=True, is_announced=True, deadline=now + JOIN_SECONDS)
+    offering = evolve(up, state=S.OFFERING, joins=1, is_announced=True, deadline=now + JOIN_SECONDS)
     if not call.is_heard:
         return offering, (*told, m.Save())
     together, commands = meeting.joined(offering, m.Joined(call.bridge_id), now)

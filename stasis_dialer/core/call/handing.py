@@ -52,7 +52,7 @@ def agent_wanted(call: Call, event: m.Event, now: float) -> Step:
         agent_leg_id=None,
         bridge_id=None,
         offered_at=None,
-        is_joining=False,
+        joins=0,
         waits_since=now,
         wait_seconds=event.seconds,
         deadline=now + event.seconds,

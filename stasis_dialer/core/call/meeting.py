@@ -8,6 +8,7 @@ from stasis_dialer.core.call.state import (
     ANNOUNCEMENT_SECONDS,
     JOIN_SECONDS,
     MESSAGE_SECONDS,
+    MOST_JOINS,
     Call,
     S,
     Step,
@@ -70,7 +71,7 @@ def is_announcing(call: Call) -> bool:
 
 def _join(call: Call, now: float) -> Step:
     assert call.bridge_id is not None
-    joining = evolve(call, is_joining=True, deadline=now + JOIN_SECONDS)
+    joining = evolve(call, joins=call.joins + 1, deadline=now + JOIN_SECONDS)
     return joining, (*quiet(call), m.Join(call.leg_id, call.bridge_id))
 
 
@@ -85,7 +86,7 @@ def joined(call: Call, event: m.Event, now: float) -> Step:
         f"bridged {call.agent}",
         state=S.BRIDGED,
         bridged_at=bridged_at,
-        is_joining=False,
+        joins=0,
         deadline=bridged_at + call.campaign.max_call_seconds,
     )
     return bridged, (m.TellJoined(is_again=call.bridged_at is not None), m.Save())
@@ -123,7 +124,7 @@ def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
         agent_leg_id=None,
         bridge_id=None,
         offered_at=None,
-        is_joining=False,
+        joins=0,
         playing=call.playing if call.bridge_id is None else None,
         deadline=deadline,
     )
@@ -134,20 +135,21 @@ def _seek_again(call: Call, now: float, *, is_agent_broken: bool) -> Step:
 
 
 def nobody_came(call: Call, event: m.Event, now: float) -> Step:
-    """A join that stays unanswered ends the call, not the agent's session: who is to blame is not known.
-
-    The agent is given back when the customer's leg is gone, because the join may still happen.
+    """A join that stays unanswered is asked for again; then it ends the call, not the agent's session: who is to blame
+    is not known. The agent is given back when the customer's leg is gone, because the join may still happen.
     """
     if is_announcing(call):
         return _join(recorded.told(call, m.MessageEnded(recorded.ANNOUNCEMENT, is_heard=False), now), now)
+    if call.is_joining and call.joins < MOST_JOINS:
+        return _join(call, now)
     if call.is_joining:
-        return close(marked(call, now, "given up", given_up_at=now, is_joining=False), now, by="dialer")
+        return close(marked(call, now, "given up", given_up_at=now, joins=0), now, by="dialer")
     return give_up(call, now, is_agent_broken=False)
 
 
 def give_up(call: Call, now: float, *, is_agent_broken: bool) -> Step:
     """The deadline for an agent has passed: the message, or the end when there is none."""
-    withdrawn = marked(call, now, "given up", given_up_at=now, is_joining=False, playing=None)
+    withdrawn = marked(call, now, "given up", given_up_at=now, joins=0, playing=None)
     media = call.campaign.safe_harbour_media
     if call.is_inbound:
         media = call.campaign.inbound.message_media or media

@@ -17,10 +17,14 @@ CREATE_SECONDS: Final = 10.0
 """For a channel to be created and to enter Stasis. Twice the request timeout; not measured."""
 RING_SLACK_SECONDS: Final = 5.0
 """Asterisk's own ring timeout comes first; ours is for a lost event. Not measured."""
-JOIN_SECONDS: Final = 5.0
-"""For a leg to enter a bridge: a request's timeout. Measured: 2.4 ms on Asterisk 22.10."""
+JOIN_SECONDS: Final = 6.0
+"""For a leg to enter a bridge: longer than a request's time-out, so that the answer is heard first. Measured: 2.4 ms
+on Asterisk 22.10.
+"""
+MOST_JOINS: Final = 3
+"""Requests that bring a customer to the agent: one of them, and another before it, may stay without an answer."""
 ANNOUNCEMENT_SECONDS: Final = 8.0
-"""The longest announcement of a recording: a reserved agent waits 15 s, the join included. Not measured."""
+"""The longest announcement of a recording: a reserved agent waits 30 s, the joins included. Not measured."""
 MESSAGE_SECONDS: Final = 30.0
 """The longest safe-harbour message. Not measured."""
 LOST: Final = "lost"
@@ -110,7 +114,8 @@ class Call:
     agent: str | None = None
     agent_leg_id: str | None = None
     bridge_id: str | None = None
-    is_joining: bool = False
+    joins: int = 0
+    """How often the customer, who is not with the agent yet, was asked into the agent's bridge."""
     is_announced: bool = False
     """The customer hears, or has heard, that the call is recorded."""
     is_rung_out: bool = False
@@ -165,6 +170,11 @@ class Call:
         return self.direction is Direction.INBOUND
 
     @property
+    def is_joining(self) -> bool:
+        """Whether the customer is on the way to the agent."""
+        return self.joins > 0
+
+    @property
     def has_music(self) -> bool:
         """Whether the customer hears music while no agent is there: who called us, or asked for one by a key."""
         return self.is_inbound or self.wish is Wish.AGENT
@@ -202,17 +212,18 @@ def quiet(call: Call) -> tuple[m.Command, ...]:
     return (m.Hush(call.leg_id, call.playing),) if call.has_music else ()
 
 
-NOT_FOR_TWO: Final = frozenset({S.SAFE_HARBOUR, S.CLOSING, S.ENDED})
+MAY_JOIN: Final = UNANSWERED | {S.OFFERING}
 
 
 def is_still_wanted(call: Call, command: m.Command) -> bool:
-    """Whether a command that had to wait for others is still to be carried out: nobody is joined who was given up.
+    """Whether a command that had to wait for others is still to be carried out: nobody is joined who was given up, or
+    who is there.
 
-    The agent may have another customer by then.
+    The agent may have another customer by then, and the customer be in the hands of a transfer.
     """
     if not isinstance(command, m.Join) or command.leg_id != call.leg_id:
         return True
-    return call.state not in NOT_FOR_TWO and command.bridge_id == call.bridge_id
+    return call.state in MAY_JOIN and command.bridge_id == call.bridge_id
 
 
 def close(call: Call, now: float, *, by: str) -> Step:

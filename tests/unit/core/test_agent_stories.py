@@ -17,6 +17,8 @@ from stasis_dialer.core.agent import (
     UNREGISTERED,
     found_again,
 )
+from stasis_dialer.core.call import JOIN_SECONDS, MOST_JOINS
+from stasis_dialer.core.call.state import ANNOUNCEMENT_SECONDS
 from stasis_dialer.core.model import AgentState, ConnectMode
 from stasis_dialer.errors import IllegalEvent
 from tests.unit.core.builders import ALWAYS_ON, EVENTS, ON_DEMAND, AgentStory, off_duty
@@ -131,6 +133,7 @@ def test_given_always_on_when_assigned_then_ready_at_once() -> None:
     story = available(ALWAYS_ON).is_assigned(at=10.0)
     assert story.last == (m.TellCall("c1", m.AgentReady("1001", "a1", "b1")), m.Save())
     assert (story.agent.state, story.agent.deadline) == (S.RESERVED, 10.0 + RESERVED_SECONDS)
+    assert ANNOUNCEMENT_SECONDS + MOST_JOINS * JOIN_SECONDS < RESERVED_SECONDS, "who is on the way may still arrive"
 
 
 def test_given_on_demand_when_assigned_then_the_telephone_rings_and_the_call_is_told() -> None:

@@ -10,8 +10,10 @@ from stasis_dialer.core.call import (
     CREATE_SECONDS,
     JOIN_SECONDS,
     MESSAGE_SECONDS,
+    MOST_JOINS,
     RING_SLACK_SECONDS,
     CallState,
+    is_still_wanted,
 )
 from stasis_dialer.core.model import Disposition, Fault
 from tests.unit.core.builders import (
@@ -199,13 +201,36 @@ def test_given_the_join_failed_when_the_deadline_is_over_already_then_it_passes_
 
 def test_given_the_join_is_never_answered_when_its_limit_passes_then_the_agent_is_kept_until_the_leg_is_gone() -> None:
     story = joining(WITH_MESSAGE, at=10.0)
-    assert story.call.deadline == 10.0 + JOIN_SECONDS
+    for tries in range(1, MOST_JOINS):
+        assert story.call.deadline == 10.0 + tries * JOIN_SECONDS
+        assert story.reaches_its_deadline().last == (m.Join("c1", "b1"),)
     story.reaches_its_deadline()
     assert story.last == (m.HangUp("c1"),)
 
 
+@pytest.mark.parametrize("unanswered", range(1, MOST_JOINS))
+def test_given_a_join_without_an_answer_when_it_works_the_next_time_then_they_talk(unanswered: int) -> None:
+    """One request before it may have used up its time, too."""
+    story = joining(at=10.0)
+    for _ in range(unanswered):
+        story.reaches_its_deadline()
+    assert is_still_wanted(story.call, m.Join("c1", "b1"))
+    assert story.hears(m.Joined("b1")).call.state is S.BRIDGED
+    assert not is_still_wanted(story.call, m.Join("c1", "b1")), "a transfer may have them by then"
+
+
+def test_given_a_join_without_an_answer_when_the_agent_goes_then_the_next_one_has_as_many_tries() -> None:
+    story = joining(replace(CAMPAIGN, answer_deadline_seconds=60.0)).reaches_its_deadline()
+    story.hears(m.AgentLost("1001"), m.AgentReady("1002", "a2", "b2"))
+    for _ in range(1, MOST_JOINS):
+        assert story.reaches_its_deadline().last == (m.Join("c1", "b2"),)
+
+
 def test_given_a_join_that_was_given_up_when_it_works_late_then_nobody_talks_in_a_bridge_given_back() -> None:
-    story = joining(at=10.0).reaches_its_deadline().hears(m.Joined("b1"))
+    story = joining(at=10.0)
+    for _ in range(MOST_JOINS):
+        story.reaches_its_deadline()
+    story.hears(m.Joined("b1"))
     assert story.last == (m.HangUp("c1"),)
     assert story.call.state is S.CLOSING
 
