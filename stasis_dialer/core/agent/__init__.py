@@ -58,8 +58,8 @@ def _deadline(agent: Agent, event: m.Event, now: float) -> Step:
         return free, (*lost, *commands)
     if agent.call_back_until is not None and agent.leg_id is None:
         return leg.call_back(agent, event, now)
-    if new_leg.is_joining(agent) and agent.state is S.ON_CALL:
-        return new_leg.not_joined(agent, now)
+    if new_leg.may_join_again(agent):
+        return new_leg.join_again(agent, now)
     if agent.leg_id is not None:
         again = evolve(agent, deadline=now + LEG_SECONDS)
         return again, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))

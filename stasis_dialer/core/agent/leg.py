@@ -87,7 +87,7 @@ def failed(agent: Agent, event: m.Event, now: float) -> Step:
         leaving, commands = log_out(agent, now)
         return leaving, (*commands, m.Probe(agent.leg_id))
     logs_out = agent.wants_logout or agent.is_always_on
-    closing = evolve(agent, wants_logout=logs_out, is_join_repeated=True, deadline=now + LEG_SECONDS)
+    closing = evolve(new_leg.given_up(agent), wants_logout=logs_out, deadline=now + LEG_SECONDS)
     return closing, (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
 
 

@@ -7,7 +7,7 @@ what is heard of the one is never taken for news of the other. Customer, bridge,
 from __future__ import annotations
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.agent.state import LEG_SECONDS, NEW_LEG_SECONDS, Agent, S, Step
+from stasis_dialer.core.agent.state import LEG_SECONDS, MOST_JOINS, NEW_LEG_SECONDS, Agent, S, Step
 from stasis_dialer.core.evolve import evolve
 
 
@@ -44,7 +44,7 @@ def changed(agent: Agent, now: float) -> Step:
         leg_id=leg_id,
         is_leg_up=True,
         is_leg_in_doubt=False,
-        is_join_repeated=False,
+        joins=1,
         sound_since=None,
         deadline=now + NEW_LEG_SECONDS,
     )
@@ -52,14 +52,22 @@ def changed(agent: Agent, now: float) -> Step:
     return on_new_leg, (told, m.Join(leg_id, agent.bridge_id), m.Save())
 
 
-def not_joined(agent: Agent, now: float) -> Step:
-    """The customer hears nobody: the new leg is asked into the bridge once more, and then it is given up."""
+def may_join_again(agent: Agent) -> bool:
+    """Whether the customer hears nobody because the way of the new leg had no answer, and it is not given up yet."""
+    return is_joining(agent) and agent.state is S.ON_CALL and agent.joins < MOST_JOINS
+
+
+def join_again(agent: Agent, now: float) -> Step:
+    """The new leg is asked into the bridge once more."""
     assert agent.leg_id is not None
     assert agent.bridge_id is not None
-    if agent.is_join_repeated:
-        return evolve(agent, deadline=now + LEG_SECONDS), (m.HangUp(agent.leg_id), m.Probe(agent.leg_id))
-    again = evolve(agent, is_join_repeated=True, deadline=now + NEW_LEG_SECONDS)
+    again = evolve(agent, joins=agent.joins + 1, deadline=now + NEW_LEG_SECONDS)
     return again, (m.Join(agent.leg_id, agent.bridge_id),)
+
+
+def given_up(agent: Agent) -> Agent:
+    """A new leg that was refused is waited for no more: it ends as any other."""
+    return evolve(agent, next_leg_id=None) if is_joining(agent) else agent
 
 
 def joined(agent: Agent) -> Step:

@@ -21,6 +21,8 @@ CREATE_SECONDS: Final = 10.0
 """For a leg to be created and to enter Stasis, and for a leg to enter its bridge. Not measured."""
 NEW_LEG_SECONDS: Final = 6.0
 """For a new leg to come to the customer: longer than a request's time-out, so that the answer is heard first."""
+MOST_JOINS: Final = 3
+"""Requests that bring it there: one of them, and another before it, may stay without an answer."""
 
 FALLS_SECONDS: Final = 3600.0
 """Over what time falls of a leg are counted."""
@@ -82,8 +84,8 @@ class Agent:
     """Whether the telephone was seen to go since this leg is there: it may be dead, though the telephone is back."""
     next_leg_id: str | None = None
     """The leg that takes the customer over from a dead one, until it is known to be in the bridge."""
-    is_join_repeated: bool = False
-    """Whether that leg was asked into the bridge a second time, or refused: it is asked no more."""
+    joins: int = 0
+    """How often that leg was asked into the bridge."""
     call_id: str | None = None
     is_shown: bool = False
     """Whether the agent looks at the lead of `call_id`, and nobody is called yet."""

@@ -9,6 +9,7 @@ import pytest
 from stasis_dialer.core import agent as agent_machine
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import CREATE_SECONDS, NO_MANNERS, Manners
+from stasis_dialer.core.agent.state import MOST_JOINS
 from stasis_dialer.core.model import AgentState
 from stasis_dialer.core.options import Choice, Dispositions
 from tests.unit.core.builders import ALWAYS_ON, ON_DEMAND, AgentStory, bridged
@@ -198,7 +199,8 @@ def test_given_the_new_leg_does_not_get_into_the_bridge_then_the_customer_is_not
     if failure == "refused":
         story.hears(m.JoinFailed(story.agent.bridge_id or ""))
     else:
-        assert story.reaches_the_deadline().last == (m.Join("a9", story.agent.bridge_id),)
+        for _ in range(1, MOST_JOINS):
+            assert story.reaches_the_deadline().last == (m.Join("a9", story.agent.bridge_id),)
         story.reaches_the_deadline()
     assert story.last == (m.HangUp("a9"), m.Probe("a9"))
     assert story.reaches_the_deadline().last == (m.HangUp("a9"), m.Probe("a9"))
@@ -206,10 +208,23 @@ def test_given_the_new_leg_does_not_get_into_the_bridge_then_the_customer_is_not
 
 
 @BOTH
-def test_given_the_new_legs_way_had_no_answer_when_it_is_asked_for_again_then_agent_and_customer_talk_on(
+def test_given_a_new_leg_that_was_refused_when_an_earlier_way_is_told_of_then_it_is_hung_up_until_it_is_gone(
     connect: object,
 ) -> None:
     story = dials_in_again(connect).hears(m.LegGone(16), at=41.0).reaches_the_deadline()
+    bridge = story.agent.bridge_id or ""
+    story.hears(m.JoinFailed(bridge)).hears(m.Joined(bridge))
+    assert story.reaches_the_deadline().last == (m.HangUp("a9"), m.Probe("a9"))
+
+
+@BOTH
+@pytest.mark.parametrize("unanswered", range(1, MOST_JOINS))
+def test_given_the_new_legs_way_had_no_answer_when_it_is_asked_for_again_then_agent_and_customer_talk_on(
+    connect: object, unanswered: int
+) -> None:
+    story = dials_in_again(connect).hears(m.LegGone(16), at=41.0)
+    for _ in range(unanswered):
+        story.reaches_the_deadline()
     story.hears(m.Joined(story.agent.bridge_id or ""))
     assert (story.agent.state, story.agent.deadline, story.agent.next_leg_id) == (S.ON_CALL, None, None)
     assert m.AgentLost("1001") not in story.told()
