@@ -28,11 +28,10 @@ from stasis_dialer.core.transfer.state import (
     close,
     come_back,
     end_if_at_rest,
+    go_on,
     is_still_wanted,
-    ring_on,
     seek_again,
     start,
-    to_music,
     to_music_again,
     want_agent,
     with_target_released,
@@ -93,7 +92,8 @@ def _wish(transfer: Transfer, event: m.Event, now: float) -> Step:
         return _complete(transfer, now)
     if isinstance(event, m.ConferenceAsked):
         assert transfer.talk_bridge is not None
-        wanting = evolve(transfer, is_conference_wanted=True, is_customer_there=True, deadline=now + MOVE_SECONDS)
+        until = now + MOVE_SECONDS
+        wanting = evolve(transfer, is_conference_wanted=True, is_customer_there=True, lasts_until=until, deadline=until)
         return wanting, (m.Move(transfer.customer, transfer.talk_bridge),)
     return come_back(transfer, now, "back to the agent")
 
@@ -214,8 +214,7 @@ def _customer_stuck(transfer: Transfer, bridge_id: str, now: float) -> Step:
     if bridge_id != transfer.talk_bridge:
         return transfer, ()
     if transfer.state is S.CONSULTING and transfer.is_conference_wanted:
-        held = evolve(transfer, is_conference_wanted=False, deadline=now + HOLD_SECONDS)
-        return held, to_music(held)
+        return go_on(evolve(transfer, is_conference_wanted=False, lasts_until=now + HOLD_SECONDS, tries=0), now)
     if transfer.state is S.COMPLETING:
         return come_back(transfer, now, "transfer failed: customer not joined")
     return transfer, ()
@@ -227,7 +226,7 @@ def _hold_failed(transfer: Transfer, now: float) -> Step:
         return to_music_again(transfer, now)
     if transfer.state in (S.HELD, S.RINGING, S.CONSULTING) and transfer.agent is not None:
         return come_back(transfer, now, "hold failed")
-    return ring_on(transfer, now) if transfer.state is S.RINGING else (transfer, ())
+    return go_on(transfer, now) if transfer.state is S.RINGING else (transfer, ())
 
 
 def _return_failed(transfer: Transfer, now: float) -> Step:
@@ -264,9 +263,10 @@ def _deadline(transfer: Transfer, event: m.Event, now: float) -> Step:
         return _still_closing(transfer, now)
     if transfer.state is S.RETURNING:
         return _return_failed(evolve(transfer, is_held=False), now)
+    if transfer.state in (S.RINGING, S.CONSULTING) and now < transfer.lasts_until:
+        return go_on(transfer, now)
     if transfer.state is S.RINGING:
-        rings = now < transfer.rings_until
-        return ring_on(transfer, now) if rings else come_back(transfer, now, "transfer failed: no answer")
+        return come_back(transfer, now, "transfer failed: no answer")
     if transfer.state is S.WAITING:
         return to_music_again(transfer, now)
     if transfer.state in (S.HELD, S.CONSULTING, S.CONFERENCE, S.COMPLETING):

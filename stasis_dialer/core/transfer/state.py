@@ -71,8 +71,10 @@ class Transfer:
     """How long a customer whose agent is lost may wait for another one."""
     state: TransferState = S.HELD
     deadline: float | None = None
-    rings_until: float = 0.0
-    """When a target that has not answered is given up, on the same axis; the deadline may be earlier."""
+    lasts_until: float = 0.0
+    """When a target that has not answered, or a consultation, is given up, on the same axis; the deadline may be
+    earlier.
+    """
     target: Target | None = None
     leg_id: str | None = None
     """The target's channel when it is ours: a number's."""
@@ -195,11 +197,15 @@ def to_music_again(transfer: Transfer, now: float) -> Step:
     return again, to_music(again)
 
 
-def ring_on(transfer: Transfer, now: float) -> Step:
-    """The target is called on; meanwhile a customer whose agent has left, and who may hear nothing, gets the music."""
-    if transfer.agent is not None or transfer.is_held or transfer.tries >= MOST_TRIES:
-        return evolve(transfer, deadline=transfer.rings_until), ()
-    deadline = min(transfer.rings_until, now + MOVE_SECONDS)
+def go_on(transfer: Transfer, now: float) -> Step:
+    """The target is called on, or consulted; meanwhile a customer whom the agent has left, and who may hear nothing,
+    gets the music.
+    """
+    has_left = transfer.agent is None or transfer.is_agent_away
+    is_cared_for = transfer.is_held or transfer.is_conference_wanted
+    if not has_left or is_cared_for or transfer.tries >= MOST_TRIES:
+        return evolve(transfer, deadline=transfer.lasts_until), ()
+    deadline = min(transfer.lasts_until, now + MOVE_SECONDS)
     again = evolve(transfer, tries=transfer.tries + 1, deadline=deadline)
     return again, to_music(again)
 

@@ -17,7 +17,7 @@ from stasis_dialer.core.transfer.state import (
     close,
     come_back,
     end_if_at_rest,
-    ring_on,
+    go_on,
     seek_again,
     to_music,
 )
@@ -29,10 +29,10 @@ def wanted(transfer: Transfer, target: Target, now: float) -> Step:
         return transfer, ()
     fresh = evolve(transfer, state=S.RINGING, target=target, is_leg_dialled=False, target_agent=None, tries=0)
     if target.create is None:
-        seeking, _ = ring_on(evolve(fresh, talk_bridge=None, rings_until=now + target.ring_seconds), now)
+        seeking, _ = go_on(evolve(fresh, talk_bridge=None, lasts_until=now + target.ring_seconds), now)
         return seeking, (m.SeekTarget(),)
-    called = evolve(fresh, leg_id=target.create.leg_id, talk_bridge=target.bridge_id, rings_until=now + CREATE_SECONDS)
-    calling, _ = ring_on(called, now)
+    called = evolve(fresh, leg_id=target.create.leg_id, talk_bridge=target.bridge_id, lasts_until=now + CREATE_SECONDS)
+    calling, _ = go_on(called, now)
     return calling, (target.create,)
 
 
@@ -42,8 +42,8 @@ def created(transfer: Transfer, event: m.Event, now: float) -> Step:
     if transfer.state is not S.RINGING or transfer.target is None:
         return transfer, (m.HangUp(transfer.leg_id),)
     seconds = transfer.target.ring_seconds
-    dialled = evolve(transfer, is_leg_dialled=True, rings_until=now + seconds + RING_SLACK_SECONDS)
-    ringing, commands = ring_on(dialled, now)
+    dialled = evolve(transfer, is_leg_dialled=True, lasts_until=now + seconds + RING_SLACK_SECONDS)
+    ringing, commands = go_on(dialled, now)
     return ringing, (m.DialLeg(transfer.leg_id, seconds), *commands)
 
 
@@ -80,15 +80,16 @@ def _is_there(transfer: Transfer, now: float) -> Step:
 
 def _consult(transfer: Transfer, now: float) -> Step:
     assert transfer.talk_bridge is not None
-    consulting = evolve(transfer, state=S.CONSULTING, is_agent_away=True, deadline=now + MOVE_SECONDS)
+    until = now + MOVE_SECONDS
+    consulting = evolve(transfer, state=S.CONSULTING, is_agent_away=True, lasts_until=until, deadline=until, tries=0)
     music = () if transfer.is_held else to_music(transfer)
     return consulting, (*music, m.Move(transfer.agent_leg, transfer.talk_bridge))
 
 
 def agent_with_target(transfer: Transfer, now: float) -> Step:
     """Agent and target talk."""
-    talking = evolve(transfer, deadline=now + HOLD_SECONDS)
-    return talking, fetched(transfer) if transfer.is_to_number else (m.TargetJoined(),)
+    talking, commands = go_on(evolve(transfer, lasts_until=now + HOLD_SECONDS), now)
+    return talking, (*commands, *(fetched(transfer) if transfer.is_to_number else (m.TargetJoined(),)))
 
 
 def is_missing(transfer: Transfer) -> bool:
@@ -171,7 +172,7 @@ def own_agent_gone(transfer: Transfer, now: float) -> Step:
         return seek_again(transfer, now)
     if transfer.state is S.RETURNING:
         return seek_again(evolve(transfer, is_held=False), now)
-    return ring_on(transfer, now) if transfer.state is S.RINGING else (transfer, ())
+    return go_on(transfer, now) if transfer.state is S.RINGING else (transfer, ())
 
 
 def settled(transfer: Transfer, now: float) -> Step:

@@ -155,6 +155,23 @@ def test_given_a_hold_without_an_answer_when_the_target_is_there_then_the_custom
     assert story.last[-2:] == (m.Move("c1", HOLD), m.Move("a1", TALK))
 
 
+@pytest.mark.parametrize("unanswered", range(machine.MOST_TRIES))
+def test_given_no_music_when_agent_and_target_talk_then_the_customer_is_moved_until_they_hear_it(
+    unanswered: int,
+) -> None:
+    """A consultation may be long: nobody waits for its end in silence because two requests had no answer."""
+    story = Story().hears(m.TransferAsked(number(is_attended=True)), m.LegCreated(), m.Answered()).moved("t1", TALK)
+    story.moved("a1", TALK)
+    for _ in range(unanswered):
+        assert story.last[-1] == m.Move("c1", HOLD)
+        assert (story.transfer.state, story.transfer.tries > 0) == (S.CONSULTING, True)
+        story.reaches_its_deadline()
+    story.moved("c1", HOLD).reaches_its_deadline()
+    assert (story.transfer.state, story.last) == (S.CONSULTING, ())
+    assert story.transfer.deadline == 1.0 + machine.HOLD_SECONDS
+    assert story.reaches_its_deadline().transfer.state is S.RETURNING
+
+
 # --- to a number ----------------------------------------------------------------------------------------------------
 
 
@@ -336,7 +353,7 @@ def test_given_the_agent_is_lost_and_no_music_when_the_target_rings_on_then_the_
         assert story.transfer.deadline == 1.0 + machine.MOVE_SECONDS
         assert story.hears(failure).last[-1] == m.Move("c1", HOLD)
     assert story.hears(failure).last == ()
-    assert story.transfer.deadline == story.transfer.rings_until
+    assert story.transfer.deadline == story.transfer.lasts_until
     assert story.reaches_its_deadline().transfer.state is S.WAITING
 
 
