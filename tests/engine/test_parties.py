@@ -234,6 +234,31 @@ def test_given_no_answer_and_a_customer_who_came_to_the_music_then_they_are_not_
     while_they_talk(story)
 
 
+@pytest.mark.parametrize("to", [TO, "1002"])
+def test_given_no_answer_and_a_customer_who_came_to_the_target_then_they_talk_on(to: str) -> None:
+    """They were fetched back after 6 s."""
+
+    async def story(floor: Floor, call: Call) -> None:
+        await floor.parties.transfer("1001", to, is_attended=True)
+        await asyncio.sleep(3.0)
+        assert floor.parties.state_of(call.call_id) == "consulting"
+
+        move = floor.board._Move
+
+        def unanswered(command: m.Move) -> tuple[m.Event, ...]:
+            answer = move(command)
+            return () if command.channel_id == call.leg_id else answer
+
+        floor.board._Move = unanswered  # type: ignore[method-assign]
+        floor.parties.complete("1001")
+        await asyncio.sleep(20.0)
+        target = target_leg(floor) if to == TO else agent(floor, to).leg_id
+        assert together(floor, call.leg_id, target)
+        assert agent(floor).state is AgentState.AVAILABLE
+
+    while_they_talk(story, "1002")
+
+
 def test_given_a_second_agent_for_one_customer_then_the_longest_call_counts_from_the_first() -> None:
     """Asterisk's own limit of the channel was set at its creation, for one such call."""
 

@@ -25,8 +25,14 @@ def noted(call: Call, event: m.Event, now: float) -> Step:
 
 
 def entered(call: Call, event: m.Event, now: float) -> Step:
-    """The customer is in a bridge: a transfer may have had no answer to the request that brought them there."""
-    return call, (m.TellTransfer(call.transfer_id, event),) if call.transfer_id is not None else ()
+    """The customer was seen to come into a bridge: a transfer may have had no answer to the request for it.
+
+    Of the agent's own bridge the answers alone count: late news may be of the first time there.
+    """
+    assert isinstance(event, m.Joined)
+    if call.transfer_id is None or event.bridge_id == call.bridge_id:
+        return call, ()
+    return call, (m.TellTransfer(call.transfer_id, m.Moved(call.leg_id, event.bridge_id)),)
 
 
 def agent_lost(call: Call, event: m.Event, now: float) -> Step:

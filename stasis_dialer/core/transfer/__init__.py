@@ -121,15 +121,11 @@ def _moved(transfer: Transfer, event: m.Event, now: float) -> Step:
     return transfer, ()
 
 
-def _entered(transfer: Transfer, event: m.Event, now: float) -> Step:
-    """The customer was seen to come to the music: said even when the request for it stays unanswered.
-
-    Of other bridges the answers alone count: a leg of somebody else's may have entered them.
-    """
+def _target_entered(transfer: Transfer, event: m.Event, now: float) -> Step:
+    """The target's own leg was seen to come into a bridge: said even when the request for it stays unanswered."""
     assert isinstance(event, m.Joined)
-    if event.bridge_id != transfer.hold_bridge:
-        return transfer, ()
-    return _customer_moved(transfer, event.bridge_id, now)
+    is_there = transfer.is_target_there or event.bridge_id == transfer.talk_bridge
+    return evolve(transfer, is_target_there=is_there), ()
 
 
 def _customer_moved(transfer: Transfer, bridge_id: str, now: float) -> Step:
@@ -315,7 +311,7 @@ HANDLERS: Final[dict[type[m.Event], Handler]] = {
     m.Ringing: _ignored,
     m.EarlyMedia: _ignored,
     m.DigitPressed: _ignored,
-    m.Joined: _entered,
+    m.Joined: _target_entered,
     m.JoinFailed: _ignored,
     m.MessageEnded: _ignored,
 }

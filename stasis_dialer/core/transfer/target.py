@@ -107,17 +107,21 @@ def fetched(transfer: Transfer) -> tuple[m.Command, ...]:
 def complete(transfer: Transfer, now: float) -> Step:
     """The customer goes to the target, whose agent's bridge the other agent leaves first: it will have customers."""
     assert transfer.talk_bridge is not None
-    moving = evolve(transfer, state=S.COMPLETING, is_held=False, is_customer_there=True, deadline=now + MOVE_SECONDS)
+    deadline = now + MOVE_SECONDS
+    moving = evolve(transfer, state=S.COMPLETING, is_held=False, is_customer_there=True, deadline=deadline, tries=0)
     leaves = transfer.is_agent_away and not transfer.is_to_number
     away = (m.Move(transfer.agent_leg, transfer.home),) if leaves else ()
     return moving, (*away, m.Move(transfer.customer, transfer.talk_bridge))
 
 
 def arrived(transfer: Transfer, now: float) -> Step:
-    """The customer is in the target's bridge: with the target, or the target's leg has still to be fetched."""
-    if is_missing(transfer):
-        return transfer, (*fetched(transfer), m.Move(transfer.customer, transfer.talk_bridge or ""))
-    return settled(transfer, now)
+    """The customer is in the target's bridge: with the target, or the target's leg has still to be fetched, once."""
+    if not is_missing(transfer):
+        return settled(transfer, now)
+    if transfer.tries > 0:
+        return transfer, ()
+    again = m.Move(transfer.customer, transfer.talk_bridge or "")
+    return evolve(transfer, tries=1), (*fetched(transfer), again)
 
 
 def refused(transfer: Transfer, event: m.Event, now: float) -> Step:

@@ -11,7 +11,7 @@ from stasis_dialer.core import transfer as machine
 from stasis_dialer.core.messages import Target, TargetKind
 from stasis_dialer.core.transfer import HANDLERS, Transfer, TransferState
 from stasis_dialer.errors import IllegalEvent
-from tests.unit.core.builders import EVENTS
+from tests.unit.core.builders import EVENTS, bridged
 
 S = TransferState
 HOLD, TALK, HOME, OTHERS = "h1", "b9", "b1", "b2"
@@ -368,13 +368,20 @@ def test_given_the_way_to_the_music_without_an_answer_when_the_customer_is_seen_
     None
 ):
     """Moved into the same holding bridge again, they would hear nothing."""
-    waiting = Story().hears(m.AgentLost("1001")).hears(m.Joined(HOLD))
+    waiting = Story().hears(m.AgentLost("1001")).moved("c1", HOLD)
     assert waiting.told()[-1] == m.AgentWanted(60.0)
-    assert (waiting.transfer.deadline, waiting.hears(m.Joined(HOLD), m.Moved("c1", HOLD)).last) == (None, ())
-    ringing = Story().hears(m.TransferAsked(agent(is_attended=False)), m.AgentLost("1001")).hears(m.Joined(HOLD))
+    assert (waiting.transfer.deadline, waiting.moved("c1", HOLD).last) == (None, ())
+    ringing = Story().hears(m.TransferAsked(agent(is_attended=False)), m.AgentLost("1001")).moved("c1", HOLD)
     assert ringing.reaches_its_deadline().last == ()
-    before = talking()
-    assert before.hears(m.Joined(TALK), m.Joined(HOLD)).last == ()
+    assert talking().moved("c1", HOLD).last == ()
+
+
+def test_given_a_call_in_the_hands_of_a_transfer_when_its_leg_is_seen_in_a_bridge_then_the_transfer_knows() -> None:
+    """The answer to its request may be lost. Of the agent's own bridge, late news may be of the first time there."""
+    story = bridged().hears(m.Joined(HOLD))
+    assert story.last == ()
+    assert story.hears(m.Held("x1"), m.Joined(HOLD)).last[-1] == m.TellTransfer("x1", m.Moved("c1", HOLD))
+    assert story.hears(m.Joined(HOME)).last == ()
 
 
 @pytest.mark.parametrize("begin", ["consulting", "conference", "completing", "talking"])
@@ -386,7 +393,13 @@ def test_given_a_target_who_talks_when_its_creation_is_told_again_then_it_stays(
 def test_given_a_target_whose_way_was_never_answered_then_it_is_fetched_before_the_two_count_as_together() -> None:
     story = ringing(is_attended=False).hears(m.Answered()).moved("c1", TALK)
     assert story.last == (m.Move("t1", TALK), m.Move("c1", TALK))
+    assert story.moved("c1", TALK).last == (), "told by the event and by the answer"
     assert story.moved("t1", TALK).moved("c1", TALK).told()[-1] == m.PartnerJoined("…4321", TALK)
+
+
+def test_given_a_target_whose_way_was_never_answered_when_it_is_seen_in_the_bridge_then_it_is_not_fetched() -> None:
+    story = ringing(is_attended=False).hears(m.Answered()).hears(m.Joined(TALK)).moved("c1", TALK)
+    assert story.told()[-1] == m.PartnerJoined("…4321", TALK)
 
 
 def test_given_the_customer_is_in_other_hands_then_a_move_that_had_to_wait_is_dropped() -> None:
