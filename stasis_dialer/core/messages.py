@@ -580,7 +580,8 @@ class PhoneUnregistered(Event):
 
 
 MUSIC: Final = "music"
-"""The request of `StartMusic`, when it stays unanswered."""
+LOOK: Final = "look"
+"""The requests of `StartMusic` and `ProbeMessage`, when they stay unanswered."""
 
 TALKING: Final = "mixing,proxy_media"
 HOLDING: Final = "holding"

@@ -203,10 +203,13 @@ class Executor:
         return NOTHING
 
     async def _probe_message(self, command: m.ProbeMessage) -> tuple[m.Event, ...]:
+        """A server that is away is looked at when it is back."""
         try:
             await self._transport.request("GET", f"/playbacks/{_playback(command)}")
         except AriNotFound:
             return (m.MessageEnded(command.name),)
+        except AriTimeout:
+            return (m.RequestUnanswered(m.LOOK),)
         except (AriError, AriUnavailable):
             return NOTHING
         return NOTHING

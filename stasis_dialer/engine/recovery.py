@@ -20,7 +20,7 @@ from stasis_dialer.ari import AriError, Transport
 from stasis_dialer.core import messages as m
 from stasis_dialer.core.agent import Agent
 from stasis_dialer.core.call import AGENT_WANTED, Call, CallState
-from stasis_dialer.core.call.broadcast import CONFIRMATION
+from stasis_dialer.core.call.playing import PLAYED_IN, look
 from stasis_dialer.core.model import AgentSession, CallRecord, Lead
 from stasis_dialer.core.transfer import Transfer
 from stasis_dialer.engine.calls import Calls
@@ -51,10 +51,6 @@ log = structlog.get_logger(__name__)
 
 UNKNOWN_SECONDS: Final = 60.0
 """After so long a reservation that nobody here knows is not on its way any more: statements end in half of it."""
-
-
-PLAYED_IN: Final = {CallState.PLAYING: m.PlayMessage("", "").name, CallState.CONFIRMING: CONFIRMATION}
-"""What plays in a state."""
 
 
 class OpenCalls(Protocol):
@@ -250,16 +246,8 @@ class Recovery:
         bridge = seen.bridge_of(call.leg_id)
         if bridge is not None and bridge == call.bridge_id:
             self._post(call.call_id, m.Joined(bridge))
-        if call.state in (CallState.SAFE_HARBOUR, CallState.LEAVING_MESSAGE):
-            self._post(call.call_id, m.MessageEnded())
-        self._look_for_message(call)
+        self._carry_out(call, *look(call))
         self._play_on(call, seen)
-
-    def _look_for_message(self, call: Call) -> None:
-        """A message that ended unheard."""
-        name = PLAYED_IN.get(call.state, call.playing)
-        if name is not None:
-            self._carry_out(call, m.ProbeMessage(call.leg_id, name))
 
     def _play_on(self, call: Call, seen: Seen) -> None:
         """Music for who waits for an agent: its request may be lost, and with an announcement's end it began no more.
@@ -271,10 +259,10 @@ class Recovery:
         if is_waiting and now.has_music and seen.bridge_of(call.leg_id) is None:
             self._carry_out(call, m.StartMusic(call.leg_id))
 
-    def _carry_out(self, call: Call, command: m.Command) -> None:
+    def _carry_out(self, call: Call, *commands: m.Command) -> None:
         actor = self._dispatcher.find(call.call_id)
         if actor is not None:
-            self._dispatcher.apply(actor, actor.machine, (command,))
+            self._dispatcher.apply(actor, actor.machine, commands)
 
     def _catch_up_detection(self, call: Call, channel: Mapping[str, Any]) -> None:
         """A leg that came back from the dialplan unheard tells by its variables what was found there."""
@@ -328,7 +316,7 @@ class Recovery:
             else:
                 self._recorder.found_again(call, seen.channels)
         elif call.state in PLAYED_IN:
-            self._look_for_message(call)
+            self._carry_out(call, *look(call))
         elif call.state in (CallState.DETECTING, CallState.AWAITING_BEEP):
             self._catch_up_detection(call, seen.channels[call.leg_id])
         elif call.state is CallState.ORIGINATING:

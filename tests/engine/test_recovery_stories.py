@@ -451,7 +451,11 @@ def test_given_a_pair_talks_when_nothing_happens_in_the_gap_then_nothing_changes
     on_the_floor(story)
 
 
-def test_given_the_message_played_to_its_end_unheard_then_hung_up_after_the_gap() -> None:
+@pytest.mark.parametrize("is_over", [False, True], ids=["plays on", "over"])
+@pytest.mark.parametrize("unanswered", [0, 2])
+def test_given_a_message_in_a_gap_then_it_is_heard_to_its_end_and_no_longer_waited_for(
+    is_over: bool, unanswered: int
+) -> None:
     async def story(floor: Floor) -> None:
         await floor.campaign(leads=1, safe_harbour_media="sound:sorry")
         floor.anybody = Person(picks_up_after=1.0)
@@ -461,9 +465,14 @@ def test_given_the_message_played_to_its_end_unheard_then_hung_up_after_the_gap(
         floor.desk.tell("1001", m.PauseRequested("lunch"))
         await asyncio.sleep(3.0)
         assert the_call(floor).state is CallState.SAFE_HARBOUR
-        await deaf(floor, 10.0)
+        look, silent = floor.board._ProbeMessage, [m.RequestUnanswered(m.LOOK)] * unanswered
+        floor.board._ProbeMessage = lambda command: (silent.pop(),) if silent else look(command)  # type: ignore[method-assign]
+        await deaf(floor, 10.0 if is_over else 0.1)
         await hears_again(floor)
+        assert floor.outcomes() == [D.ABANDONED] * is_over
+        await asyncio.sleep(5.0)
         assert floor.outcomes() == [D.ABANDONED]
+        assert silent == []
 
     on_the_floor(story)
 

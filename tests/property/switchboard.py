@@ -474,6 +474,8 @@ def _unanswered(command: m.Command) -> tuple[m.Event, ...]:
         return (m.RequestUnanswered("dial"),)
     if isinstance(command, m.StartMusic):
         return (m.RequestUnanswered(m.MUSIC),)
+    if isinstance(command, m.ProbeMessage):
+        return (m.RequestUnanswered(m.LOOK),)
     if isinstance(command, m.CreateBridge):
         return (m.JoinFailed(command.bridge_id, "unanswered"),)
     if isinstance(command, m.Listen | m.Record):

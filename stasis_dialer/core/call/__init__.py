@@ -18,6 +18,7 @@ from stasis_dialer.core.call import (
     ending,
     handing,
     meeting,
+    playing,
     recorded,
     rerouting,
     screening,
@@ -202,7 +203,8 @@ TRANSITIONS: Final[dict[tuple[CallState, type[m.Event]], Handler]] = {
     (S.CLOSING, m.Joined): ending.joined_too_late,
     (S.CLOSING, m.LegGone): ending.gone,
     (S.CLOSING, m.DeadlineReached): ending.still_closing,
-    **{(state, m.RequestUnanswered): waiting.music_unanswered for state in AGENT_WANTED},
+    **{(state, m.RequestUnanswered): waiting.unanswered for state in AGENT_WANTED},
+    **{(state, m.RequestUnanswered): playing.look_unanswered for state in playing.PLAYED_IN},
     **{
         (state, kind): handler
         for state in (S.QUEUED, S.OFFERING, S.BRIDGED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from stasis_dialer.core import messages as m
-from stasis_dialer.core.call import recorded
+from stasis_dialer.core.call import playing, recorded
 from stasis_dialer.core.call.meeting import give_up
 from stasis_dialer.core.call.state import Call, S, Step, marked
 from stasis_dialer.core.evolve import evolve
@@ -83,11 +83,13 @@ def announced(call: Call, event: m.Event, now: float) -> Step:
     return evolve(call, playing=None), (m.StartMusic(call.leg_id),)
 
 
-def music_unanswered(call: Call, event: m.Event, now: float) -> Step:
-    """Once more, unless an agent or an announcement is there by now; music that plays already plays on."""
+def unanswered(call: Call, event: m.Event, now: float) -> Step:
+    """Music once more, unless an agent or an announcement is there by now; music that plays already plays on."""
     assert isinstance(event, m.RequestUnanswered)
+    if event.request != m.MUSIC:
+        return playing.look_unanswered(call, event, now)
     is_silent = call.has_music and call.bridge_id is None and call.playing is None
-    return call, (m.StartMusic(call.leg_id),) if event.request == m.MUSIC and is_silent else ()
+    return call, (m.StartMusic(call.leg_id),) if is_silent else ()
 
 
 def _remind(call: Call) -> tuple[m.Command, ...]:

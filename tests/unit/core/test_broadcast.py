@@ -98,6 +98,17 @@ def test_given_an_agent_is_asked_for_when_nobody_comes_then_abandoned_after_the_
     assert outcome(story.hears(m.LegGone(16))) == (D.ABANDONED, F.OURS)
 
 
+def test_given_a_look_for_a_message_without_an_answer_then_it_is_looked_for_again() -> None:
+    """It may be over, unheard: they would wait in silence for as long as the longest message takes."""
+    unanswered = m.RequestUnanswered("look")
+    assert playing().hears(unanswered).last == (m.ProbeMessage("c1", "message"),)
+    assert playing().hears(m.DigitPressed("9"), unanswered).last == (m.ProbeMessage("c1", CONFIRMATION),)
+    waiting = playing().hears(m.DigitPressed("1"), at=20.0)
+    assert waiting.hears(unanswered).last == ()
+    assert waiting.reaches_its_deadline().hears(unanswered).last == (m.ProbeMessage("c1", "message"),)
+    assert playing().hears(m.RequestUnanswered("music")).last == ()
+
+
 def test_given_somebody_opts_out_then_it_is_written_at_once_and_confirmed() -> None:
     story = playing().hears(m.DigitPressed("9"), at=20.0)
     confirmation = m.PlayMessage("c1", "sound:removed", CONFIRMATION)

@@ -117,6 +117,12 @@ def test_given_music_without_an_answer_then_it_is_asked_for_again_while_nobody_i
     assert Story().hears(READY, m.Joined("b1"), unanswered, at=5.0).last == ()
 
 
+def test_given_a_look_for_an_announcement_without_an_answer_then_it_is_looked_for_again() -> None:
+    unanswered = m.RequestUnanswered("look")
+    assert Story().hears(unanswered, at=5.0).last == ()
+    assert Story().hears(m.PlaceKnown(0), unanswered, at=25.0).last == (m.ProbeMessage("i1", "place-0"),)
+
+
 def test_given_an_agent_then_the_music_ends_before_they_are_joined() -> None:
     story = Story().hears(READY, at=10.0)
     assert story.last == (m.Hush("i1"), m.Join("i1", "b1"))
