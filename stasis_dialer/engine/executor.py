@@ -193,8 +193,11 @@ class Executor:
         await self._try("POST", f"{_channel(leg_id)}/variable", (("variable", name), ("value", value)))
 
     async def _play(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
+        """Whoever hears it is not hung up because its request had no answer; a second request would play it twice."""
         path = f"{_channel(command.leg_id)}/play/{_playback(command)}"
         if await self._try("POST", path, (("media", command.media),)):
+            return NOTHING
+        if await self._try("GET", f"/playbacks/{_playback(command)}"):
             return NOTHING
         return (m.MessageEnded(command.name, is_heard=False),)
 

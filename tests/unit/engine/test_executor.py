@@ -161,8 +161,6 @@ async def test_ids_are_quoted_in_paths() -> None:
         (JOIN, TIMEOUT, ()),
         (JOIN, AWAY, ()),
         (JOIN, LOADING, ()),
-        (PLAY, CONFLICT, (m.MessageEnded(is_heard=False),)),
-        (PLAY, AWAY, (m.MessageEnded(is_heard=False),)),
         (LOOK, NOT_FOUND, (m.MessageEnded("confirmation"),)),
         (LOOK, TIMEOUT, (m.RequestUnanswered("look"),)),
         (LOOK, AWAY, ()),
@@ -230,6 +228,24 @@ async def test_given_no_folder_for_recordings_then_the_failure_says_where_to_loo
     ((event,), _) = await run(RECORD, BROKEN)
     assert isinstance(event, m.RecordingFailed)
     assert event.reason == "refused 500; is there a folder `recording` in Asterisk's spool, and may it be written?"
+
+
+@pytest.mark.parametrize(
+    ("name", "failure", "look", "events"),
+    [
+        ("it plays without an answer", TIMEOUT, [], ()),
+        ("it does not", TIMEOUT, [NOT_FOUND], (m.MessageEnded(is_heard=False),)),
+        ("nobody knows", TIMEOUT, [TIMEOUT], (m.MessageEnded(is_heard=False),)),
+        ("it is refused", CONFLICT, [NOT_FOUND], (m.MessageEnded(is_heard=False),)),
+        ("Asterisk is away", AWAY, [AWAY], (m.MessageEnded(is_heard=False),)),
+    ],
+)
+async def test_given_a_message_cannot_be_played_then_it_has_ended_unless_it_plays_all_the_same(
+    name: str, failure: Exception, look: list[Exception], events: tuple[m.Event, ...]
+) -> None:
+    transport = ScriptedTransport()
+    transport.scripts = {PATHS[PLAY]: [failure], "/playbacks/c1-message": list(look)}
+    assert await Executor(transport, "app").execute(PLAY) == events, name
 
 
 BEGIN, IS_WRITTEN = ("POST", PATHS[RECORD]), ("GET", "/recordings/live/spring%2Fc1")
