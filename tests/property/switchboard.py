@@ -123,7 +123,7 @@ class Switchboard:
             if self._random.random() < 0.5:
                 work(command)
             await asyncio.sleep(HUSH_SECONDS if isinstance(command, m.Hush) else TIMEOUT_SECONDS)
-            return _unanswered(command)
+            return () if isinstance(command, m.PlayMessage) and self._plays(command) else _unanswered(command)
         if self._happens(self._odds.request_fails):
             return _refused(command)
         events: tuple[m.Event, ...] = work(command)
@@ -224,11 +224,16 @@ class Switchboard:
     def _PlayMessage(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
         channel = self.channels.get(command.leg_id)
         if channel is None or channel.is_in_dialplan:
-            return (m.MessageEnded(command.name),)
+            return (m.MessageEnded(command.name, is_heard=False),)
         self.played.append(command)
         channel.playing = command.name
         self._later(channel, 4.0, lambda: self._played(channel, command.name))
         return ()
+
+    def _plays(self, command: m.PlayMessage) -> bool:
+        """The look of the executor for a message whose request had no answer."""
+        channel = self.channels.get(command.leg_id)
+        return channel is not None and channel.playing == command.name
 
     def _StartMusic(self, command: m.StartMusic) -> tuple[m.Event, ...]:
         channel = self.channels.get(command.leg_id)
@@ -484,7 +489,7 @@ def _unanswered(command: m.Command) -> tuple[m.Event, ...]:
         return (m.PauseRefused("unanswered"),)
     if isinstance(command, m.ResumeRecording):
         return (m.RecordingFailed(command.name, "not resumed: unanswered"),)
-    return (m.MessageEnded(),) if isinstance(command, m.PlayMessage) else ()
+    return (m.MessageEnded(command.name, is_heard=False),) if isinstance(command, m.PlayMessage) else ()
 
 
 def _refused(command: m.Command) -> tuple[m.Event, ...]:
@@ -505,4 +510,4 @@ def _refused(command: m.Command) -> tuple[m.Event, ...]:
         return (m.PauseRefused("500"),)
     if isinstance(command, m.CreateBridge | m.Join):
         return (m.JoinFailed(command.bridge_id, "refused", is_bridge_gone=False),)
-    return (m.MessageEnded(),) if isinstance(command, m.PlayMessage) else ()
+    return (m.MessageEnded(command.name, is_heard=False),) if isinstance(command, m.PlayMessage) else ()
