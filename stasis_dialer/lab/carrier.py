@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from stasis_dialer.lab.asterisk import Asterisk, link
 from stasis_dialer.lab.carrier_files import CALLS_LOG, TRUNK_BY_DEFAULT, CarrierSite, carrier_files, options
 from stasis_dialer.lab.fates import Fate, Outcome, fate_of
+from stasis_dialer.lab.keys import press
 from stasis_dialer.lab.pbx import PROJECT
 
 
@@ -168,14 +169,7 @@ class Carrier:
 
     def press(self, channel_name: str, keys: str) -> None:
         """Whoever is on this channel of the carrier presses keys."""
-        self.asterisk.ari.post(
-            "channels",
-            {"KEYS": keys, "TARGET": channel_name},
-            endpoint="Local/wait@keys",
-            context="keys",
-            extension="press",
-            priority=1,
-        )
+        press(self.asterisk, channel_name, keys)
 
     def channels(self) -> list[dict[str, Any]]:
         """The carrier's channels now, phones included, as ARI describes them."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from stasis_dialer.errors import LabError
 from stasis_dialer.lab.asterisk import Asterisk
+from stasis_dialer.lab.keys import press
 from stasis_dialer.lab.rest import AriRefused
 from stasis_dialer.lab.waiting import until
 
@@ -115,14 +116,7 @@ class Phone:
 
         Raises: LabError when the phone is not in a call.
         """
-        self._carrier.ari.post(
-            "channels",
-            {"KEYS": keys, "TARGET": self._talking()["name"]},
-            endpoint="Local/wait@keys",
-            context="keys",
-            extension="press",
-            priority=1,
-        )
+        press(self._carrier, self._talking()["name"], keys)
 
     def transfer(self, number: str) -> str:
         """Press the phone's own transfer key in its answered call; how the PBX took it: `SUCCESS` or `FAILURE`.

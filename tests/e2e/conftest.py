@@ -40,6 +40,7 @@ def floor(shared_stage: Stage, empty_pbx: Lab, carrier: Carrier) -> Iterator[Sta
     shared_stage.wait_phones()
     yield shared_stage
     shared_stage.ledger.execute("UPDATE discador_campanhas SET status = 'finished'")
+    shared_stage.wait_pressed()
     shared_stage.dialers[0].log_all_out()
     for phone in empty_pbx.phones():
         phone.reset()

@@ -38,6 +38,7 @@ from stasis_dialer.db.tables import CallTable, LeadTable
 from stasis_dialer.lab.addresses import free_port
 from stasis_dialer.lab.carrier import CarrierCall
 from stasis_dialer.lab.fates import Fate
+from stasis_dialer.lab.keys import is_pressing
 from stasis_dialer.lab.process import LEASH
 from stasis_dialer.lab.rest import AriRefused
 from stasis_dialer.lab.world import Lab
@@ -611,6 +612,7 @@ class Stage:
 
     def close(self) -> None:
         """Log everybody out, end the dialers in order, and see that they had no defect and left nothing."""
+        self.wait_pressed()
         for dialer in self.dialers:
             if dialer.is_running:
                 dialer.log_all_out()
@@ -630,6 +632,10 @@ class Stage:
         """Wait until the dialers know that all phones are registered."""
         for dialer in self.dialers:
             wait_for(lambda d=dialer: all(it["is_registered"] for it in d.ask("GET", "/extensions")), "the phones")
+
+    def wait_pressed(self) -> None:
+        """Wait until all keys are pressed: before that no call may be ended (`lab.keys`)."""
+        wait_for(lambda: not is_pressing(self.lab.carrier.asterisk), "all keys to be pressed")
 
     def wait_empty(self) -> None:
         """Wait until the PBX has no channel and no bridge."""
