@@ -12,8 +12,10 @@ from stasis_dialer.engine.ids import AGENT_LEG, BRIDGE, Ids
 LONGEST_SHIFT_SECONDS: Final = 57_600
 """Dead-man limit of an always-on leg: 16 hours, longer than any shift that the law allows."""
 
-DIALLING_SLACK_SECONDS: Final = 45.0
-"""Beside the ring time of a call by hand, for other trunks that are tried. Not measured."""
+DIALLING_SLACK_SECONDS: Final = 60.0
+"""Beside the ring time of a call by hand, for other trunks that are tried, and for the way to the customer. Not
+measured.
+"""
 
 
 def assigned(ids: Ids, call_id: str, campaign: Campaign, *, is_by_hand: bool = False) -> m.Assigned:

@@ -193,12 +193,21 @@ class Executor:
         await self._try("POST", f"{_channel(leg_id)}/variable", (("variable", name), ("value", value)))
 
     async def _play(self, command: m.PlayMessage) -> tuple[m.Event, ...]:
-        """Whoever hears it is not hung up because its request had no answer; a second request would play it twice."""
+        """Whoever hears it is not hung up because its request had no answer; a second request would play it twice.
+
+        So it is looked for, and once more when that has no answer either.
+        """
         path = f"{_channel(command.leg_id)}/play/{_playback(command)}"
         if await self._try("POST", path, (("media", command.media),)):
             return NOTHING
-        if await self._try("GET", f"/playbacks/{_playback(command)}"):
-            return NOTHING
+        for _ in range(2):
+            try:
+                await self._transport.request("GET", f"/playbacks/{_playback(command)}")
+                return NOTHING
+            except AriTimeout:
+                continue
+            except (AriError, AriUnavailable):
+                break
         return (m.MessageEnded(command.name, is_heard=False),)
 
     async def _stop_message(self, command: m.StopMessage) -> tuple[m.Event, ...]:

@@ -261,7 +261,7 @@ class Recovery:
 
     def _carry_out(self, call: Call, *commands: m.Command) -> None:
         actor = self._dispatcher.find(call.call_id)
-        if actor is not None:
+        if actor is not None and commands:
             self._dispatcher.apply(actor, actor.machine, commands)
 
     def _catch_up_detection(self, call: Call, channel: Mapping[str, Any]) -> None:

@@ -101,7 +101,7 @@ def _on_hold(
             deadline=now + seconds,
         )
         return waiting, evolve(transfer, state=TransferState.WAITING, agent=None, is_held=True), ()
-    held = replace(call, transfer_id=transfer.transfer_id)
+    held = replace(call, transfer_id=transfer.transfer_id, bridge_id=transfer.home)
     assert agent.leg_id is not None
     where = _bridge_of(agent.leg_id, bridges)
     partner = _target_in(where, bridges, ids) if where is not None else None

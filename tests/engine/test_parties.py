@@ -312,6 +312,7 @@ def test_given_a_customer_on_hold_when_the_dialer_restarts_then_they_are_with_th
     async def after(floor: Floor, call: Call) -> None:
         assert together(floor, call.leg_id, agent(floor).leg_id)
         assert (call.state, agent(floor).state) == (CallState.BRIDGED, AgentState.ON_CALL)
+        assert call.bridge_id == agent(floor).bridge_id, "the music's bridge was never theirs"
 
     restarted(before, after)
 

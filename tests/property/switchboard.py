@@ -26,6 +26,8 @@ NO_CUSTOMERS = ("-a-", "-p-", "-t-", "-r-", "-u-", "-e-")
 HUSH_SECONDS = 0.5
 TIMEOUT_SECONDS = 5.0
 """After which a request counts as unanswered."""
+LATE_SHARE = 0.3
+"""Of the customers' joins that nothing was heard of in time and that had no effect by then: they happen later."""
 DELAYS = (0.0, 0.0, 0.001, 0.02, 0.5, 4.0, 12.0)
 """Seconds by which an event or an answer may be late."""
 REFUSALS = (0.0, 0.1, 0.5, 8.0)
@@ -122,6 +124,9 @@ class Switchboard:
         if self._happens(self._odds.request_unanswered):
             if self._random.random() < 0.5:
                 work(command)
+            elif isinstance(command, m.Join) and is_customer(command.leg_id) and self._random.random() < LATE_SHARE:
+                late = TIMEOUT_SECONDS + self._random.uniform(0.5, 3.0)
+                asyncio.get_running_loop().call_later(late, work, command)
             await asyncio.sleep(HUSH_SECONDS if isinstance(command, m.Hush) else TIMEOUT_SECONDS)
             return () if isinstance(command, m.PlayMessage) and self._plays(command) else _unanswered(command)
         if self._happens(self._odds.request_fails):

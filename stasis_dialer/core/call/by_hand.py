@@ -176,7 +176,8 @@ def agent_lost(call: Call, event: m.Event, now: float) -> Step:
 def answered(call: Call, now: float) -> Step:
     """Somebody picked up, and the agent is there already, or in a moment.
 
-    A way into the bridge that nothing was heard of before the answer had no answer of its own: it is tried again.
+    A way into the bridge that nothing was heard of before the answer had no answer of its own: it is tried a second
+    time.
     """
     assert call.bridge_id is not None
     up, told = trunk_works(marked(call, now, "answered", answered_at=now, waits_since=now))
@@ -184,7 +185,7 @@ def answered(call: Call, now: float) -> Step:
     told = (m.TellAnswered(), *told, *(() if call.is_heard else early_join(call)))
     if media is not None and recorded.must_tell(call):
         told = (*told, m.PlayMessage(call.leg_id, media, recorded.ANNOUNCEMENT))
-    offering = evolve(up, state=S.OFFERING, joins=1, is_announced=True, deadline=now + JOIN_SECONDS)
+    offering = evolve(up, state=S.OFFERING, joins=2, is_announced=True, deadline=now + JOIN_SECONDS)
     if not call.is_heard:
         return offering, (*told, m.Save())
     together, commands = meeting.joined(offering, m.Joined(call.bridge_id), now)

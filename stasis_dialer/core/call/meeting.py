@@ -93,12 +93,16 @@ def joined(call: Call, event: m.Event, now: float) -> Step:
 
 
 def join_failed(call: Call, event: m.Event, now: float) -> Step:
+    """Who was asked before, without an answer, may be in the bridge all the same, and the agent's next customer would
+    be there too: the agent is given back when the customer's leg is gone.
+    """
     assert isinstance(event, m.JoinFailed)
     if event.bridge_id != call.bridge_id or not call.is_joining:
         return call, ()
-    again, commands = _seek_again(
-        marked(call, now, f"join failed {call.agent}"), now, is_agent_broken=event.is_bridge_gone
-    )
+    failed = marked(call, now, f"join failed {call.agent}")
+    if call.joins > 1 and not event.is_bridge_gone:
+        return close(evolve(failed, joins=0), now, by="dialer")
+    again, commands = _seek_again(failed, now, is_agent_broken=event.is_bridge_gone)
     return again, commands if event.is_bridge_gone else (m.Probe(call.leg_id), *commands)
 
 

@@ -87,8 +87,9 @@ def _consult(transfer: Transfer, now: float) -> Step:
 
 
 def agent_with_target(transfer: Transfer, now: float) -> Step:
-    """Agent and target talk."""
-    talking, commands = go_on(evolve(transfer, lasts_until=now + HOLD_SECONDS), now)
+    """Agent and target talk; a customer who is on the way to them has a deadline of their own."""
+    until = transfer.lasts_until if transfer.is_conference_wanted else now + HOLD_SECONDS
+    talking, commands = go_on(evolve(transfer, lasts_until=until), now)
     return talking, (*commands, *(fetched(transfer) if transfer.is_to_number else (m.TargetJoined(),)))
 
 

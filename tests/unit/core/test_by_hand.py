@@ -106,6 +106,12 @@ def test_given_a_way_into_the_bridge_without_an_answer_when_they_pick_up_then_it
     assert story.given.count(join) == 2
 
 
+def test_given_a_way_into_the_bridge_without_an_answer_when_it_is_refused_then_the_agent_gets_nobody_else() -> None:
+    """They may be in the agent's bridge already."""
+    story = dialling().hears(m.Ringing(), at=6.0).hears(m.Answered(), at=12.0).hears(m.JoinFailed("b1", "no"), at=12.1)
+    assert (story.call.state, story.last) == (S.CLOSING, (m.HangUp("c1"),))
+
+
 def test_given_recording_with_an_announcement_then_the_customer_hears_it_at_the_answer() -> None:
     recording = Recording(mode=RecordingMode.ALL, announcement="sound:recorded")
     story = dialling(replace(CAMPAIGN, recording=recording)).hears(m.Joined("b1"), m.Answered())

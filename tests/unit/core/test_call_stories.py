@@ -226,6 +226,15 @@ def test_given_a_join_without_an_answer_when_the_agent_goes_then_the_next_one_ha
         assert story.reaches_its_deadline().last == (m.Join("c1", "b2"),)
 
 
+def test_given_a_join_without_an_answer_when_the_next_is_refused_then_the_agent_gets_nobody_else() -> None:
+    """The customer may be in the agent's bridge, or come there in a moment."""
+    waits = replace(CAMPAIGN, answer_deadline_seconds=60.0)
+    story = joining(waits).reaches_its_deadline().hears(m.JoinFailed("b1", "no"))
+    assert (story.call.state, story.last) == (S.CLOSING, (m.HangUp("c1"),))
+    gone = joining(waits).reaches_its_deadline().hears(m.JoinFailed("b1", "gone", is_bridge_gone=True))
+    assert gone.call.state is S.QUEUED
+
+
 def test_given_a_join_that_was_given_up_when_it_works_late_then_nobody_talks_in_a_bridge_given_back() -> None:
     story = joining(at=10.0)
     for _ in range(MOST_JOINS):

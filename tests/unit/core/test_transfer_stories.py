@@ -248,6 +248,12 @@ def test_given_no_music_and_a_conference_that_is_refused_then_the_customer_is_br
     assert machine.is_still_wanted(story.transfer, m.Move("c1", HOLD))
 
 
+def test_given_a_conference_that_is_wanted_when_the_agent_is_seen_to_arrive_then_its_deadline_stays() -> None:
+    story = Story().hears(m.TransferAsked(number(is_attended=True)), m.LegCreated(), m.Answered()).moved("t1", TALK)
+    deadline = story.hears(m.ConferenceAsked()).transfer.deadline
+    assert story.moved("a1", TALK).transfer.deadline == deadline
+
+
 def test_given_a_conference_when_the_agent_leaves_then_the_two_others_stay() -> None:
     story = conference()
     assert story.transfer.state is S.CONFERENCE
