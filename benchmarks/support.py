@@ -31,6 +31,7 @@ import yaml
 
 from stasis_dialer.lab.fates import Fate, number
 from stasis_dialer.lab.mariadb import DATABASE, USER
+from stasis_dialer.lab.process import LEASH
 from stasis_dialer.lab.waiting import until
 from stasis_dialer.lab.world import Lab
 
@@ -61,6 +62,11 @@ class Numbers:
 
 
 # --- CPU ------------------------------------------------------------------------------------------------------------
+
+
+def _leashed(*command: str | Path) -> list[str | Path]:
+    """A Python program that ends with the benchmark, also when that is killed."""
+    return [sys.executable, "-I", "-S", LEASH, str(os.getpid()), sys.executable, *command]
 
 
 def cpu_seconds(pid: int) -> float:
@@ -177,7 +183,7 @@ class Dialer:
         before = ["-m", "cProfile", "-o", profile] if profile else []
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *before, COMMAND, "--config", self._config, "run"],
+                _leashed(*before, COMMAND, "--config", self._config, "run"),
                 env=self._environment,
                 stdout=log,
                 stderr=log,
@@ -336,7 +342,7 @@ class Script:
             "agents": list(self.agents),
         }
         self.process = subprocess.Popen(
-            [sys.executable, HERE / "bare.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            _leashed(HERE / "bare.py"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._tell(json.dumps(task))
         if self._hear().get("state") != "ready":
