@@ -53,6 +53,7 @@ class Channel:
     """The application it is in; kept while it is in the dialplan."""
     is_in_dialplan: bool = False
     playing: str = ""
+    late_join: m.Join | None = None
     variables: dict[str, str] = field(default_factory=dict)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     listens_to: str | None = None
@@ -125,8 +126,7 @@ class Switchboard:
             if self._random.random() < 0.5:
                 work(command)
             elif isinstance(command, m.Join) and is_customer(command.leg_id) and self._random.random() < LATE_SHARE:
-                late = TIMEOUT_SECONDS + self._random.uniform(0.5, 3.0)
-                asyncio.get_running_loop().call_later(late, work, command)
+                self._postpone(command)
             await asyncio.sleep(HUSH_SECONDS if isinstance(command, m.Hush) else TIMEOUT_SECONDS)
             return () if isinstance(command, m.PlayMessage) and self._plays(command) else _unanswered(command)
         if self._happens(self._odds.request_fails):
@@ -215,10 +215,25 @@ class Switchboard:
             return (m.JoinFailed(command.bridge_id, "no bridge", is_bridge_gone=True),)
         if channel is None or channel.is_in_dialplan:
             return (m.JoinFailed(command.bridge_id, "no channel"),)
+        self._catch_up(channel)
         channel.bridge = command.bridge_id
         self._count(command.bridge_id, LEGS_THAT_TALK)
         self._tell(channel.id, m.Joined(command.bridge_id))
         return (m.Joined(command.bridge_id),)
+
+    def _postpone(self, join: m.Join) -> None:
+        """It happens after its time-out, unless the channel is told something else before."""
+        channel = self.channels.get(join.leg_id)
+        if channel is not None:
+            self._catch_up(channel)
+            channel.late_join = join
+            self._later(channel, TIMEOUT_SECONDS + self._random.uniform(0.5, 3.0), lambda: self._catch_up(channel))
+
+    def _catch_up(self, channel: Channel) -> None:
+        """A channel is brought to bridges in the order in which it was told to go there."""
+        join, channel.late_join = channel.late_join, None
+        if join is not None:
+            self._Join(join)
 
     def _count(self, bridge_id: str, most: int) -> None:
         """Nobody hears another customer, or a third person without a transfer."""
@@ -324,6 +339,7 @@ class Switchboard:
         channel = self.channels.get(command.channel_id)
         if command.bridge_id not in self.bridges or channel is None:
             return (m.MoveFailed(command.channel_id, command.bridge_id, "gone"),)
+        self._catch_up(channel)
         channel.is_music_lost = channel.bridge == command.bridge_id
         channel.bridge = command.bridge_id
         self._count(command.bridge_id, LEGS_THAT_MEET)
