@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stasis_dialer import ari
-from tests.contract.ari.conftest import Heard, Server, eventually, listening, new_id
+from tests.contract.ari.conftest import Heard, Server, eventually, listening, new_id, until_no_bridge
 from tests.fakes.ari_server import FakeAri, Fault
 
 
@@ -87,7 +87,7 @@ async def test_requests_on_one_socket_are_answered_in_order_and_matched_by_id(
     )
     assert isinstance(gone[-1], ari.AriNotFound)
     await asyncio.gather(*(bridge.destroy() for bridge in made))
-    assert await client.bridges.list() == []
+    await until_no_bridge(client)
 
 
 async def test_a_cancelled_request_leaves_nothing_behind(fake: FakeAri, app: str, transport: Any) -> None:
