@@ -46,6 +46,7 @@ def changed(agent: Agent, now: float) -> Step:
         is_leg_in_doubt=False,
         joins=1,
         sound_since=None,
+        sound=None,
         deadline=now + NEW_LEG_SECONDS,
     )
     told = m.TellCall(agent.call_id, m.AgentChanged(agent.extension, leg_id, agent.bridge_id))

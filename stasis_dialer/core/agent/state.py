@@ -112,6 +112,8 @@ class Agent:
     """Whether the always-on leg has been in its bridge."""
     sound_since: float | None = None
     """Since when the leg is played a tone or another sound of ours; None: it is not."""
+    sound: str | None = None
+    """What it is played, when it may be played once more."""
     falls: tuple[float, ...] = ()
     """When the always-on leg fell, of late."""
     call_back_until: float | None = None
@@ -235,7 +237,7 @@ def say(agent: Agent, media: str | None, now: float) -> Step:
     """Play something short to an agent; nobody else hears it."""
     if media is None or agent.leg_id is None or not agent.is_leg_up:
         return agent, ()
-    return evolve(agent, sound_since=now), (m.PlayMessage(agent.leg_id, media),)
+    return evolve(agent, sound_since=now, sound=media), (m.PlayMessage(agent.leg_id, media),)
 
 
 def tell_lost(agent: Agent) -> tuple[m.Command, ...]:

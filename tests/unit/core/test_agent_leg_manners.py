@@ -62,6 +62,15 @@ def test_given_music_when_paused_then_it_is_silent() -> None:
     assert m.StartMusic("a1") in story.hears(m.UnpauseRequested()).last
 
 
+def test_given_a_tone_that_asterisk_could_not_play_then_it_is_played_once_more() -> None:
+    story = sitting(MUSIC).is_assigned()
+    again = m.PlayMessage("a1", "sound:beep")
+    assert story.hears(m.MessageEnded(is_heard=False)).last == (again,)
+    assert story.agent.sound_since is not None
+    assert story.hears(m.MessageEnded(is_heard=False)).last == ()
+    assert story.agent.sound_since is None
+
+
 def test_given_on_demand_when_the_telephone_is_in_its_bridge_then_the_tone_is_heard_and_no_music_ever() -> None:
     story = sitting(MUSIC, ON_DEMAND).is_assigned(at=10.0)
     assert not any(isinstance(command, m.PlayMessage) for command in story.given)
